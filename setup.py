@@ -1,0 +1,99 @@
+"""The compiled kernels of armillary; everything else is in pyproject.toml."""
+
+import os
+import platform
+import sys
+import sysconfig
+from pathlib import Path
+
+import Cython
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+PACKAGE = Path("src/armillary")
+DEBUG = os.environ.get("ARMILLARY_CYTHON_DEBUG", "0").lower() not in ("", "0", "false", "no", "off")
+X86 = platform.machine().lower() in ("x86_64", "amd64")
+# A universal build for macOS compiles one source for two processors: baseline only.
+UNIVERSAL = "universal2" in sysconfig.get_platform()
+
+DIRECTIVES = {
+    "language_level": 3,
+    "binding": True,
+    "embedsignature": True,
+    "boundscheck": DEBUG,
+    "wraparound": False,
+    "initializedcheck": DEBUG,
+    "nonecheck": DEBUG,
+    "cdivision": True,
+    "freethreading_compatible": True,
+}
+
+# No contraction: variants must agree in every bit. No -ffast-math: it deletes NaN
+# tests and flushes denormals in the whole process. Nothing of the builder's own
+# processor: what is built here runs elsewhere.
+UNIX_FLAGS = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
+UNIX_FLAGS += ["-fvisibility=hidden"]
+MSVC_FLAGS = ["/O2", "/fp:precise"]
+#: Variant -> (suffix of its module, flags for Unix compilers, flags for MSVC).
+VARIANTS = {"baseline": ("", [], []), "v3": ("_v3", ["-mavx2", "-mfma"], ["/arch:AVX2"])}
+
+
+def wanted(variant):
+    return variant == "baseline" or (X86 and not UNIVERSAL)
+
+
+def extensions():
+    """One extension for each kernel source whose variant this platform can build."""
+    for source in sorted(PACKAGE.rglob("*.pyx")):
+        for variant, (suffix, _, _) in VARIANTS.items():
+            is_variant = source.stem.endswith(suffix) if suffix else "_v" not in source.stem
+            if is_variant and wanted(variant):
+                name = ".".join(source.with_suffix("").relative_to("src").parts)
+                extension = Extension(name, [str(source)])
+                extension.depends = [str(path) for path in source.parent.glob("*.px[di]")]
+                extension.depends += [str(path) for path in source.parent.glob("kernel.pyx")]
+                yield extension, variant
+
+
+class BuildKernels(build_ext):
+    """Choose the flags when the compiler is known, and write down what was used."""
+
+    def build_extensions(self):
+        msvc = self.compiler.compiler_type == "msvc"
+        common = MSVC_FLAGS if msvc else UNIX_FLAGS
+        for extension in self.extensions:
+            _, unix, microsoft = VARIANTS[VARIANT_OF[extension.name]]
+            extension.extra_compile_args = common + (microsoft if msvc else unix)
+        super().build_extensions()
+        self.write_build_information(common)
+
+    def write_build_information(self, flags):
+        compiler = getattr(self.compiler, "compiler_so", None) or [self.compiler.compiler_type]
+        lines = [
+            '"""How the kernels were built; written by setup.py."""',
+            "",
+            f"COMPILER = {' '.join(compiler[:1])!r}",
+            f"FLAGS = {tuple(flags)!r}",
+            f"VARIANTS = {tuple(sorted(set(VARIANT_OF.values())))!r}",
+            f"CYTHON = {Cython.__version__!r}",
+            f"PYTHON = {sys.version.split()[0]!r}",
+            f"DEBUG = {DEBUG!r}",
+            "",
+        ]
+        root = PACKAGE if self.inplace else Path(self.build_lib) / "armillary"
+        root.mkdir(parents=True, exist_ok=True)
+        (root / "_build_info.py").write_text("\n".join(lines))
+
+
+PAIRS = list(extensions())
+VARIANT_OF = {extension.name: variant for extension, variant in PAIRS}
+
+setup(
+    ext_modules=cythonize(
+        [extension for extension, _ in PAIRS],
+        compiler_directives=DIRECTIVES,
+        build_dir="build/cython-debug" if DEBUG else "build/cython",
+    ),
+    cmdclass={"build_ext": BuildKernels},
+)

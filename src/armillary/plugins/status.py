@@ -1,0 +1,200 @@
+"""What can run here, what cannot, and why: the data behind ``armillary status``."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from .._version import __version__
+from . import settings
+from .errors import BackendUnavailable, PluginError, SettingError
+from .hookspecs import FAMILY_HOOKS
+from .records import Request
+from .registry import Blocked, Failure, Registry, get_registry
+from .select import choose, process_backends, why_not
+
+#: Version of the layout of :meth:`Status.to_dict`.
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class BackendStatus:
+    """One backend of one operation.
+
+    ``state`` is "active" (would run now), "available", "unavailable" or "conflict".
+    """
+
+    operation: str
+    name: str
+    state: str
+    reason: str
+    distribution: str
+    version: str
+    precision: str
+    arrays: tuple[str, ...]
+    summary: str
+    url: str
+    citation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Everything that ``armillary status`` prints."""
+
+    backends: tuple[BackendStatus, ...]
+    failures: tuple[Failure, ...]
+    blocked: tuple[Blocked, ...]
+    settings: tuple[settings.Setting, ...]
+    build: dict[str, Any]
+    problems: tuple[str, ...]
+
+    @property
+    def healthy(self) -> bool:
+        """True if no plugin failed or clashed and every setting is understood."""
+        conflicts = any(b.state == "conflict" for b in self.backends)
+        return not (self.failures or self.problems or conflicts)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The whole status as plain values, ready for JSON."""
+        return {
+            "schema": SCHEMA,
+            "healthy": self.healthy,
+            "backends": [asdict(b) for b in self.backends],
+            "failures": [asdict(f) for f in self.failures],
+            "blocked": [asdict(b) for b in self.blocked],
+            "settings": [asdict(s) for s in self.settings],
+            "build": self.build,
+            "problems": list(self.problems),
+        }
+
+
+def collect_status() -> Status:
+    """Look at everything; nothing that is broken can stop the look."""
+    problems = []
+    try:
+        registry = get_registry()
+    except (SettingError, PluginError) as error:
+        problems.append(str(error))
+        registry = Registry()
+    backends = [b for operation in registry.operations for b in list_backends(operation)]
+    for operation in registry.operations:
+        try:
+            choose(Request(operation))
+        except BackendUnavailable as error:
+            problems.append(str(error))
+    return Status(
+        tuple(backends),
+        tuple(registry.failures),
+        tuple(registry.blocked),
+        tuple(_settings(registry)),
+        build_information(),
+        tuple(problems),
+    )
+
+
+def list_backends(operation: str) -> tuple[BackendStatus, ...]:
+    """The backends of an operation, with what each can do here and why not.
+
+    Parameters
+    ----------
+    operation : str
+        Such as ``"search.bls"``.
+
+    Returns
+    -------
+    tuple of BackendStatus
+        Sorted by name; ``state`` is "active" for the one that would run now.
+
+    Raises
+    ------
+    ValueError
+        If armillary has no such operation.
+
+    Examples
+    --------
+    >>> import armillary as arm
+    >>> [b.name for b in arm.list_backends("search.bls") if b.distribution == "armillary"]
+    ['cpu', 'reference']
+    """
+    registry = get_registry()
+    request = Request(operation)
+    try:
+        active = choose(request).backend.record.name
+    except BackendUnavailable:
+        active = None
+    rows = []
+    for name, registered in sorted(registry.backends(operation).items()):
+        record = registered.record
+        general = Request(operation, arrays=record.arrays[0] if record.arrays else "numpy")
+        reason = why_not(registered, general)
+        state = "unavailable" if reason else "active" if name == active else "available"
+        rows.append(
+            BackendStatus(
+                operation,
+                name,
+                state,
+                reason,
+                registered.distribution,
+                registered.version,
+                record.precision,
+                record.arrays,
+                record.summary,
+                record.url,
+                record.citation,
+            )
+        )
+    for conflict in registry.conflicts:
+        if conflict.operation == operation:
+            owners = ", ".join(c.origin for c in conflict.claimants)
+            rows.append(
+                BackendStatus(
+                    operation, conflict.name, "conflict", str(conflict), owners, "", "", (), "", "", ""
+                )
+            )
+    return tuple(sorted(rows, key=lambda row: row.name))
+
+
+def _settings(registry: Registry) -> list[settings.Setting]:
+    scopes = {settings.backend_variable(None): "everything"}
+    scopes |= {settings.backend_variable(family): family for family in FAMILY_HOOKS}
+    scopes |= {settings.backend_variable(o): o for o in registry.operations}
+    found = settings.in_force(scopes)
+    for scope, name in process_backends().items():
+        found.append(
+            settings.Setting("backend", name, "set_backend", f"backend for {scope or 'everything'}")
+        )
+    return found
+
+
+def build_information() -> dict[str, Any]:
+    """Compiler, flags, CPU variant in use and threads, for bug reports."""
+    import numpy
+
+    from ..runtime import cpu, threads
+
+    information: dict[str, Any] = {
+        "armillary": __version__,
+        "python": platform.python_version(),
+        "numpy": numpy.__version__,
+        "platform": platform.platform(),
+    }
+    try:
+        from .. import _build_info
+    except ImportError:
+        information["compiler"] = "not built: run `make` or `pip install .`"
+    else:
+        information["compiler"] = _build_info.COMPILER
+        information["flags"] = " ".join(_build_info.FLAGS)
+        information["variants"] = list(_build_info.VARIANTS)
+        information["cython"] = _build_info.CYTHON
+        information["debug"] = _build_info.DEBUG
+    try:
+        information["cpu_variant"] = cpu.variant()
+    except SettingError as error:
+        information["cpu_variant"] = f"unknown: {error}"
+    try:
+        information["threads"] = threads.default_threads()
+    except SettingError as error:
+        information["threads"] = f"unknown: {error}"
+    return information

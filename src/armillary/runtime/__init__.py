@@ -1,0 +1,1 @@
+"""Threads, blocks, progress and CPU variants: what drives every compiled kernel."""

@@ -1,0 +1,1 @@
+"""Box least squares (search.bls)."""

@@ -1,0 +1,155 @@
+"""The compiled default of search.bls: prepare the tables, cut the work, run the kernel.
+
+What is computed is defined in reference.py, how is told at the top of kernel.pyx.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import ModuleType
+
+import numpy as np
+
+from ...runtime.blocks import Progress, run_blocks
+from ...runtime.cpu import load_kernel
+from .reference import CELLS_PER_BIN, OFFSET
+
+#: Work of a block, in bins added or tried: about 3 ms.
+BLOCK_WORK = 6_000_000
+#: Below this much work in all, a second thread costs more than it gains.
+MIN_PARALLEL_WORK = 4_000_000
+#: Adding a point to a fold costs as much as adding this many bins of a row.
+POINT_COST = 6
+#: Most bins that are tabulated; four alignments of two float64 tables make 24 MB.
+MAX_TABLE_BINS = 375_000
+
+
+
+
+@dataclass(frozen=True, slots=True)
+class _Tables:
+    """What the kernel reads of the light curve, binned for one shortest duration."""
+
+    weight: np.ndarray
+    signal: np.ndarray
+    occupied: np.ndarray
+    cell: np.ndarray
+    n_cells: int
+    cell_width: float
+
+    @property
+    def work_of_fold(self) -> int:
+        """Bins added to fold one period."""
+        if self.weight.shape[1]:
+            return int(self.occupied[-1])
+        return POINT_COST * len(self.cell)
+
+
+def bls(
+    time: np.ndarray,
+    flux: np.ndarray,
+    flux_err: np.ndarray,
+    period: np.ndarray,
+    duration: np.ndarray,
+    duration_start: np.ndarray,
+    duration_stop: np.ndarray,
+    oversample: int = 10,
+    threads: int = 1,
+    progress: Progress | None = None,
+) -> dict[str, np.ndarray]:
+    """Best box at each period; see the plugin author guide for the arguments."""
+    kernel = load_kernel(__package__)
+    weight = flux_err**-2.0
+    total = float(weight.sum())
+    mean = float((weight * flux).sum() / total)
+    signal = weight * (flux - mean)
+    results = {
+        name: np.empty(len(period))
+        for name in ("delta_chi2", "depth", "depth_err", "t0", "duration", "level")
+    }
+    done = 0
+    for first, chosen in _groups(duration_start):
+        tables = _tables(kernel, time, weight, signal, duration[first], oversample)
+        width = np.floor(duration[first:] * oversample / duration[first] + 0.5).astype(np.intp)
+
+        def work(block: np.ndarray, tables=tables, width=width, first=first) -> None:  # type: ignore[no-untyped-def]
+            kernel.spectrum(
+                tables.weight,
+                tables.signal,
+                tables.occupied,
+                tables.cell,
+                weight,
+                signal,
+                tables.n_cells,
+                tables.cell_width,
+                OFFSET,
+                total,
+                mean,
+                duration,
+                width,
+                first,
+                period,
+                duration_stop,
+                block,
+                *results.values(),
+            )
+
+        blocks, cost = _cut(chosen, period, duration_stop - first, tables)
+        run_blocks(
+            blocks,
+            work,
+            threads=threads if cost > MIN_PARALLEL_WORK else 1,
+            size=len,
+            progress=_shifted(progress, done, len(period)),
+        )
+        done += len(chosen)
+    return results
+
+
+def _groups(duration_start: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """The periods that share a shortest duration, and so a binning of the light curve."""
+    order = np.argsort(duration_start, kind="stable")
+    firsts, begins = np.unique(duration_start[order], return_index=True)
+    for first, chosen in zip(firsts, np.split(order, begins[1:]), strict=True):
+        yield int(first), chosen
+
+
+def _tables(
+    kernel: ModuleType,
+    time: np.ndarray,
+    weight: np.ndarray,
+    signal: np.ndarray,
+    shortest: float,
+    oversample: int,
+) -> _Tables:
+    cell_width = shortest / (oversample * CELLS_PER_BIN)
+    cell = np.floor(time / cell_width + OFFSET)
+    n_cells = int(cell[-1]) + 1
+    n_bins = -(-n_cells // CELLS_PER_BIN)
+    # Rows cost a bin each, points POINT_COST; the data decide, never the threads.
+    by_rows = n_bins <= min(MAX_TABLE_BINS, POINT_COST * len(time))
+    columns = n_bins + 1 if by_rows else 0
+    table_weight, table_signal = (np.zeros((CELLS_PER_BIN, columns)) for _ in range(2))
+    occupied = np.zeros(columns + 1, np.intp)
+    if by_rows:
+        kernel.polyphase_sums(cell, weight, signal, table_weight, table_signal, occupied)
+    return _Tables(table_weight, table_signal, occupied, cell, n_cells, cell_width)
+
+
+def _cut(
+    chosen: np.ndarray, period: np.ndarray, n_durations: np.ndarray, tables: _Tables
+) -> tuple[list[np.ndarray], int]:
+    """Blocks of about BLOCK_WORK each, and the work of all of them."""
+    starts = period[chosen] / (tables.cell_width * CELLS_PER_BIN)
+    work = np.cumsum(tables.work_of_fold + starts * (2 + n_durations[chosen]))
+    cuts = np.searchsorted(work, np.arange(BLOCK_WORK, work[-1], BLOCK_WORK))
+    blocks = [block for block in np.split(chosen, np.unique(cuts)) if len(block)]
+    return blocks, int(work[-1])
+
+
+def _shifted(progress: Progress | None, done: int, total: int) -> Progress | None:
+    """Progress of one group as progress of the whole."""
+    if progress is None:
+        return None
+    return lambda part, _: progress(done + part, total)

@@ -1,0 +1,161 @@
+"""The best box on the unbinned points: what turns a peak of the spectrum into an answer.
+
+Binning is for finding peaks. At a peak every placement of a box is tried exactly:
+as a box of length d slides along the folded points, the set inside changes only when
+a point enters or leaves, so the sets to try are finite (three for each point), and
+prefix sums give each in two subtractions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+#: Fraction of the total weight that either side of a box must hold, as in the kernel.
+from .reference import MIN_WEIGHT_FRACTION
+
+#: Drift of the last transit, in durations, over which the period is refined, and steps.
+DRIFT_STEPS = (np.linspace(-1.0, 1.0, 41), np.linspace(-0.05, 0.05, 21))
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """The best box at one period; times are relative to the first point."""
+
+    period: float
+    t0: float
+    duration: float
+    weight_in: float
+    signal_in: float
+    score: float
+
+
+class UnbinnedSearch:
+    """Exact box fits to one light curve.
+
+    Parameters
+    ----------
+    time, flux, flux_err : ndarray, shape (n,)
+        Time (days) relative to the first point, ascending; flux and its error.
+    """
+
+    def __init__(self, time: np.ndarray, flux: np.ndarray, flux_err: np.ndarray) -> None:
+        self.time = time
+        self.weight = flux_err**-2.0
+        self.total = float(self.weight.sum())
+        self.mean = float((self.weight * flux).sum() / self.total)
+        self.signal = self.weight * (flux - self.mean)
+        self.chi2_constant = float((self.weight * (flux - self.mean) ** 2).sum())
+
+    def best_box(self, period: float, durations: np.ndarray) -> Box | None:
+        """The best box over every t0 and all durations; None without a dimming."""
+        phase = self.time - period * np.floor(self.time / period)
+        order = np.argsort(phase, kind="stable")
+        # Two periods, so that a box across phase zero is a run of points too.
+        position = np.concatenate([phase[order], phase[order] + period])
+        return self._best_run(position, np.tile(order, 2), period, durations)
+
+    def refine(self, box: Box, durations: np.ndarray) -> Box:
+        """Move period, t0 and duration to the best box near one; never to a worse one."""
+        best = box
+        for drifts in DRIFT_STEPS:
+            best = self._best_of_drifts(best, drifts)
+        near = self._near(best, durations.max())
+        again = self._best_run(*near(best.period), best.period, durations)
+        return _better(best, again)
+
+    def _best_of_drifts(self, box: Box, drifts: np.ndarray) -> Box:
+        near = self._near(box, box.duration)
+        furthest = max(1.0, float(np.abs(np.rint((self.time[[0, -1]] - box.t0) / box.period)).max()))
+        best = box
+        for drift in drifts:
+            period = box.period + drift * box.duration / furthest
+            found = self._best_run(*near(period), period, np.array([box.duration]))
+            best = _better(best, found)
+        return best
+
+    def _near(self, box: Box, duration: float):  # type: ignore[no-untyped-def]
+        """A function that folds the points near the transits of a box at another period."""
+        # Count cycles from the middle of the data: there t0 and period are independent.
+        middle = float(self.time.mean())
+        t0 = box.t0 + box.period * np.rint((middle - box.t0) / box.period)
+        cycle = np.rint((self.time - t0) / box.period)
+        offset = self.time - t0 - cycle * box.period
+        reach = min(1.5 * duration + 1.5 * box.duration, 0.5 * box.period)
+        index = np.flatnonzero(np.abs(offset) <= reach)
+        cycle, offset = cycle[index], offset[index]
+
+        def fold(period: float) -> tuple[np.ndarray, np.ndarray]:
+            shifted = offset + cycle * (box.period - period)
+            order = np.argsort(shifted, kind="stable")
+            return t0 + shifted[order], index[order]
+
+        return fold
+
+    def _best_run(
+        self, position: np.ndarray, index: np.ndarray, period: float, durations: np.ndarray
+    ) -> Box | None:
+        """The best box among the runs of points that boxes of these durations can hold."""
+        cum_weight = np.concatenate([[0.0], np.cumsum(self.weight[index])])
+        cum_signal = np.concatenate([[0.0], np.cumsum(self.signal[index])])
+        best: Box | None = None
+        for duration in durations:
+            first, stop = _runs(position, duration, period)
+            weight_in = cum_weight[stop] - cum_weight[first]
+            signal_in = cum_signal[stop] - cum_signal[first]
+            score = box_score(weight_in, signal_in, self.total)
+            i = int(np.argmax(score)) if len(score) else 0
+            if len(score) and score[i] > (best.score if best else 0.0):
+                t0 = _middle(position, first[i], stop[i], duration)
+                best = Box(
+                    period,
+                    t0,
+                    float(duration),
+                    float(weight_in[i]),
+                    float(signal_in[i]),
+                    float(score[i]),
+                )
+        return best
+
+
+def box_score(weight_in: np.ndarray, signal_in: np.ndarray, total: float) -> np.ndarray:
+    """delta_chi2 of boxes, 0 for brightenings and empty sides (reference.py, equation 5)."""
+    least = MIN_WEIGHT_FRACTION * total
+    weight_out = total - weight_in
+    usable = (signal_in < 0) & (weight_in > least) & (weight_out > least)
+    score = np.zeros(len(weight_in))
+    score[usable] = signal_in[usable] ** 2 * total / (weight_in[usable] * weight_out[usable])
+    return score
+
+
+def _runs(position: np.ndarray, duration: float, period: float) -> tuple[np.ndarray, np.ndarray]:
+    """First and stop index of every set of points that a closed box can hold.
+
+    The box starts at a point, just after a point, or ends at a point.
+    """
+    i = np.arange(len(position))
+    stop = np.searchsorted(position, position + duration, side="right")
+    start = np.searchsorted(position, position - duration, side="left")
+    first = np.concatenate([i, i + 1, start])
+    last = np.concatenate([stop, stop, i + 1])
+    # A run of more than one period would count points twice.
+    inside = (last > first) & (first < len(position))
+    first, last = first[inside], last[inside]
+    once = position[last - 1] - position[first] < period
+    return first[once], last[once]
+
+
+def _middle(position: np.ndarray, first: int, stop: int, duration: float) -> float:
+    """The middle of the box, itself in the middle of the places that hold the same points."""
+    earliest = position[stop - 1] - duration
+    latest = position[first]
+    if first > 0:
+        earliest = max(earliest, position[first - 1])
+    if stop < len(position):
+        latest = min(latest, position[stop] - duration)
+    return float(0.5 * (earliest + latest) + 0.5 * duration)
+
+
+def _better(one: Box, other: Box | None) -> Box:
+    return other if other is not None and other.score > one.score else one

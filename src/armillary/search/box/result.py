@@ -1,0 +1,421 @@
+"""What a box search gives back: the spectrum, its peaks, and where they came from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..._files import written_whole
+from ...plugins.records import Provenance
+from ..inputs import SearchInput
+from .refine import Box, UnbinnedSearch
+from .statistics import signal_detection_efficiency
+
+if TYPE_CHECKING:
+    from astropy.table import QTable
+
+#: The arrays of a spectrum, in the order of their columns, with their units.
+ARRAYS = {
+    "period": "d",
+    "delta_chi2": "",
+    "depth": "flux",
+    "depth_err": "flux",
+    "t0": "d",
+    "duration": "d",
+    "level": "flux",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """A candidate, refined on the unbinned points.
+
+    Attributes
+    ----------
+    period, t0, duration : float
+        Days; ``t0`` is the first mid-transit at or after the first time, in the
+        time system of the input.
+    depth, depth_err, level : float
+        In the unit of the flux; ``level`` is the mean out of transit.
+    relative_depth : float
+        ``depth / level``.
+    delta_chi2, snr : float
+        Improvement over a constant flux, and its square root.
+    sde : float
+        Signal detection efficiency of the spectrum at the nearest trial period.
+    n_transits : int
+        Transits with points inside.
+    n_points : int
+        Points in transit.
+    """
+
+    period: float
+    t0: float
+    duration: float
+    depth: float
+    depth_err: float
+    level: float
+    relative_depth: float
+    delta_chi2: float
+    snr: float
+    sde: float
+    n_transits: int
+    n_points: int
+
+    def to_dict(self) -> dict[str, float]:
+        """The fields as a plain dictionary."""
+        return asdict(self)
+
+    def in_transit(self, time: np.ndarray) -> np.ndarray:
+        """True for times (in the system of the input) within half a duration of mid-transit."""
+        return np.abs(self.offset(time)) <= 0.5 * self.duration
+
+    def offset(self, time: np.ndarray) -> np.ndarray:
+        """Days from the nearest mid-transit, between minus and plus half a period."""
+        cycle = (np.asarray(time) - self.t0) / self.period
+        return (cycle - np.rint(cycle)) * self.period
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Periodogram:
+    """The result of a box search: one entry per period, in the order of the input grid.
+
+    A period without a dimming has ``delta_chi2`` 0 and NaN elsewhere; one for which no
+    duration was short enough has NaN everywhere.
+
+    Attributes
+    ----------
+    period : ndarray, shape (n,)
+        Trial periods (days).
+    delta_chi2 : ndarray, shape (n,)
+        Improvement in chi2 of the best box over a constant flux.
+    depth, depth_err : ndarray, shape (n,)
+        Mean level out of transit minus mean level in transit, in the unit of the flux.
+    t0 : ndarray, shape (n,)
+        First mid-transit at or after the first time, in the input's time system.
+    duration : ndarray, shape (n,)
+        Duration (days) of the best box.
+    level : ndarray, shape (n,)
+        Fitted level out of transit, in the unit of the flux.
+    light_curve : SearchInput
+        The points that were searched, sorted, with times relative to the first.
+    trial_durations, duration_start, duration_stop : ndarray
+        Every duration (days), and the run of them tried at each period.
+    n_skipped : int
+        Pairs of period and duration left out because the duration is not shorter.
+    oversample : int
+        Phase bins in the shortest duration of a period.
+    provenance : Provenance
+        Who computed it, and who decided so.
+    """
+
+    period: np.ndarray
+    delta_chi2: np.ndarray
+    depth: np.ndarray
+    depth_err: np.ndarray
+    t0: np.ndarray
+    duration: np.ndarray
+    level: np.ndarray
+    light_curve: SearchInput
+    trial_durations: np.ndarray
+    duration_start: np.ndarray
+    duration_stop: np.ndarray
+    n_skipped: int
+    oversample: int
+    provenance: Provenance
+
+    # ------------------------------------------------------------ derived arrays
+
+    @property
+    def snr(self) -> np.ndarray:
+        """Signal-to-noise ratio of the depth, the square root of ``delta_chi2``."""
+        return np.sqrt(self.delta_chi2)
+
+    @property
+    def relative_depth(self) -> np.ndarray:
+        """Depth in units of the fitted level out of transit."""
+        return self.depth / self.level
+
+    @cached_property
+    def sde(self) -> np.ndarray:
+        """Signal detection efficiency of every period.
+
+        With ``SR = chi2_min / chi2(P)``, the running median of SR over 91 periods is
+        subtracted to remove its rise with period, and the rest is measured in units of
+        its standard deviation (Hippke & Heller 2019, section 2.5). On a grid of at most
+        182 periods it is ``(SR - mean(SR)) / std(SR)``.
+        """
+        return signal_detection_efficiency(
+            self.period, self.delta_chi2, self._unbinned.chi2_constant
+        )
+
+    @property
+    def n_used(self) -> int:
+        """Points that were searched."""
+        return len(self.light_curve.time)
+
+    @property
+    def n_dropped(self) -> int:
+        """Points left out because time, flux or error was masked, NaN or infinite."""
+        return self.light_curve.n_dropped
+
+    @property
+    def flux_err_source(self) -> str:
+        """Where the errors came from: "given", or how they were estimated."""
+        return self.light_curve.flux_err_source
+
+    # ------------------------------------------------------------ peaks
+
+    @cached_property
+    def best(self) -> Peak:
+        """The highest peak, refined on the unbinned points.
+
+        Raises
+        ------
+        ValueError
+            If no period has a dimming.
+        """
+        found = self.peaks(1)
+        if not found:
+            raise ValueError("no period of the grid has a dimming; there is no best peak")
+        return found[0]
+
+    def peaks(self, k: int = 5) -> list[Peak]:
+        """The highest peaks of the spectrum, refined on the unbinned points.
+
+        Two trial periods belong to one peak when over the time span they differ by less
+        than one cycle. Harmonics are peaks of their own.
+
+        Parameters
+        ----------
+        k : int
+            Most peaks to give.
+
+        Returns
+        -------
+        list of Peak
+            By falling ``delta_chi2``; fewer than ``k`` where there are not as many.
+
+        Raises
+        ------
+        ValueError
+            If ``k`` is less than 1.
+        """
+        if k < 1:
+            raise ValueError(f"k must be at least 1, not {k}")
+        peaks = [self._refined(index) for index in self._separate_maxima(k)]
+        return sorted(peaks, key=lambda peak: -peak.delta_chi2)
+
+    def _separate_maxima(self, k: int) -> list[int]:
+        height = np.where(self.delta_chi2 > 0, self.delta_chi2, -np.inf)
+        frequency = 1.0 / self.period
+        chosen: list[int] = []
+        while len(chosen) < k:
+            index = int(np.argmax(height))
+            if not height[index] > 0:
+                break
+            chosen.append(index)
+            near = np.abs(frequency - frequency[index]) * self.light_curve.span < 1.0
+            height[near] = -np.inf
+        return chosen
+
+    def _refined(self, index: int) -> Peak:
+        durations = self.trial_durations[self.duration_start[index] : self.duration_stop[index]]
+        box = self._unbinned.best_box(float(self.period[index]), durations)
+        if box is None:
+            # Only bins could make a dimming here; keep what the spectrum says.
+            box = self._box_of_spectrum(index)
+        else:
+            box = self._unbinned.refine(box, durations)
+        return self._peak(box, float(self.sde[index]))
+
+    def _box_of_spectrum(self, index: int) -> Box:
+        variance = self.depth_err[index] ** 2
+        total = self._unbinned.total
+        # 1 / W_in + 1 / W_out = variance, with W_out = W - W_in.
+        weight_in = 0.5 * total * (1.0 - np.sqrt(max(0.0, 1.0 - 4.0 / (variance * total))))
+        signal_in = -self.depth[index] * weight_in * (total - weight_in) / total
+        return Box(
+            float(self.period[index]),
+            float(self.t0[index] - self.light_curve.epoch),
+            float(self.duration[index]),
+            float(weight_in),
+            float(signal_in),
+            float(self.delta_chi2[index]),
+        )
+
+    def _peak(self, box: Box, sde: float) -> Peak:
+        weight_out = self._unbinned.total - box.weight_in
+        depth = -box.signal_in / box.weight_in - box.signal_in / weight_out
+        level = self._unbinned.mean - box.signal_in / weight_out
+        cycle = (self.light_curve.time - box.t0) / box.period
+        inside = np.abs(cycle - np.rint(cycle)) * box.period <= 0.5 * box.duration
+        return Peak(
+            period=box.period,
+            t0=self.light_curve.epoch + box.t0 - box.period * np.floor(box.t0 / box.period),
+            duration=box.duration,
+            depth=depth,
+            depth_err=float(np.sqrt(1.0 / box.weight_in + 1.0 / weight_out)),
+            level=level,
+            relative_depth=depth / level,
+            delta_chi2=box.score,
+            snr=float(np.sqrt(box.score)),
+            sde=sde,
+            n_transits=len(np.unique(np.rint(cycle[inside]))),
+            n_points=int(np.count_nonzero(inside)),
+        )
+
+    @cached_property
+    def _unbinned(self) -> UnbinnedSearch:
+        lc = self.light_curve
+        return UnbinnedSearch(lc.time, lc.flux, lc.flux_err)
+
+    # ------------------------------------------------------------ tables, files, pictures
+
+    def to_table(self) -> QTable:
+        """The spectrum as an astropy ``QTable`` with units.
+
+        ``period``, ``delta_chi2``, ``snr``, ``depth``, ``depth_err``, ``t0``, ``duration``,
+        ``level``; the provenance and the counts are in ``meta``.
+        """
+        from astropy import units
+        from astropy.table import QTable
+
+        flux_unit = units.Unit(self.light_curve.flux_unit or "", parse_strict="silent")
+        meaning = {"d": units.day, "flux": flux_unit, "": units.dimensionless_unscaled}
+        table = QTable(meta=self._meta())
+        for name, unit in ARRAYS.items():
+            table[name] = getattr(self, name) * meaning[unit]
+        table["snr"] = self.snr
+        return table
+
+    def _meta(self) -> dict[str, Any]:
+        return {
+            "target": self.light_curve.target,
+            "time_system": self.light_curve.time_system,
+            "flux_err_source": self.flux_err_source,
+            "n_used": self.n_used,
+            "n_dropped": self.n_dropped,
+            "n_skipped": self.n_skipped,
+            "oversample": self.oversample,
+            "provenance": self.provenance.to_dict(),
+        }
+
+    def save(self, path: str | Path) -> None:
+        """Write everything to one ``.npz`` file, through a temporary name.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written; an older file at ``path`` is then untouched.
+        """
+        lc = self.light_curve
+        arrays = {name: getattr(self, name) for name in ARRAYS}
+        arrays |= {
+            name: getattr(self, name)
+            for name in ("trial_durations", "duration_start", "duration_stop")
+        }
+        arrays |= {"time": lc.time, "flux": lc.flux, "flux_err": lc.flux_err}
+        header = {
+            "format": "armillary.search.Periodogram 1",
+            "epoch": lc.epoch,
+            "flux_unit": lc.flux_unit,
+            **self._meta(),
+        }
+        with written_whole(Path(path)) as file:
+            np.savez(file, header=np.array(json.dumps(header)), **arrays)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Periodogram:
+        """Read what :meth:`save` wrote.
+
+        Raises
+        ------
+        ValueError
+            If the file is not such a periodogram.
+        """
+        try:
+            with np.load(Path(path), allow_pickle=False) as file:
+                arrays: Mapping[str, np.ndarray] = dict(file)
+            header = json.loads(str(arrays["header"]))
+            known = header["format"] == "armillary.search.Periodogram 1"
+        except (KeyError, TypeError, ValueError, EOFError):
+            known = False
+        if not known:
+            raise ValueError(f"{path} holds no periodogram written by armillary")
+        light_curve = SearchInput(
+            arrays["time"],
+            arrays["flux"],
+            arrays["flux_err"],
+            header["epoch"],
+            header["n_dropped"],
+            header["flux_err_source"],
+            header["time_system"],
+            header["flux_unit"],
+            header["target"],
+        )
+        return cls(
+            **{name: arrays[name] for name in ARRAYS},
+            light_curve=light_curve,
+            trial_durations=arrays["trial_durations"],
+            duration_start=arrays["duration_start"],
+            duration_stop=arrays["duration_stop"],
+            n_skipped=header["n_skipped"],
+            oversample=header["oversample"],
+            provenance=Provenance.from_dict(header["provenance"]),
+        )
+
+    def plot(self, peak: Peak | None = None, **options: Any) -> Any:
+        """Periodogram, light curve with the transits marked, and folded light curve.
+
+        Parameters
+        ----------
+        peak : Peak, optional
+            The candidate to show; None means :attr:`best`.
+        **options
+            Passed to :func:`armillary.plot.periodogram.plot_periodogram`.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        """
+        from ...plot.periodogram import plot_periodogram
+
+        return plot_periodogram(self, self.best if peak is None else peak, **options)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What is derived is derived again.
+        derived = ("sde", "best", "_unbinned")
+        return {k: v for k, v in self.__dict__.items() if k not in derived}
+
+    def __repr__(self) -> str:
+        lc = self.light_curve
+        lines = [
+            f"Periodogram of {lc.target or 'a light curve'}: {len(self.period):,} periods from "
+            f"{self.period.min():.6g} to {self.period.max():.6g} d, {self.n_used:,} points over "
+            f"{lc.span:.6g} d ({self.n_dropped:,} dropped)",
+        ]
+        if np.any(self.delta_chi2 > 0):
+            best = self.best
+            lines.append(
+                f"  best: period {best.period:.6f} d, t0 {best.t0:.5f}, duration "
+                f"{24 * best.duration:.2f} h, depth {1e6 * best.relative_depth:.0f} ppm, "
+                f"S/N {best.snr:.1f}, SDE {best.sde:.1f}, {best.n_transits} transits"
+            )
+        else:
+            lines.append("  no dimming at any period")
+        if self.flux_err_source != "given":
+            lines.append(f"  errors: {self.flux_err_source}")
+        lines.append(f"  {self.provenance}")
+        return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""The star, and the periods and durations that a search tries."""

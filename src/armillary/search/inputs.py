@@ -1,0 +1,260 @@
+"""Turn what astronomers hold into the arrays that searches compute with.
+
+Every search takes a light curve the same way, so its rules stand here once:
+what is dropped and counted, what is refused, and how units and times are read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+#: Fewest usable points: a level, a depth, and one point to tell them from noise.
+MIN_POINTS = 3
+
+#: Scatter of a Gaussian in units of its median absolute deviation.
+MAD_TO_SIGMA = 1.4826
+
+_DAY_FORMATS = ("jd", "mjd", "bkjd", "btjd")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SearchInput:
+    """A light curve ready for a search: sorted, finite, float64, in days.
+
+    ``time`` is relative to ``epoch``, the first time of the caller's.
+    """
+
+    time: np.ndarray
+    flux: np.ndarray
+    flux_err: np.ndarray
+    epoch: float
+    n_dropped: int
+    flux_err_source: str
+    time_system: str | None
+    flux_unit: str
+    target: str
+
+    @property
+    def span(self) -> float:
+        """Time between the first and the last point (days)."""
+        return float(self.time[-1])
+
+
+def search_input(time: Any, flux: Any = None, flux_err: Any = None) -> SearchInput:
+    """Read a light curve given as arrays or as one object.
+
+    Points whose time, flux or error is masked, NaN or infinite are dropped and
+    counted; unsorted points are sorted; points at the same time all count.
+
+    Raises
+    ------
+    ValueError
+        Naming the argument and the rule that it breaks.
+    """
+    time_system: str | None = None
+    target = ""
+    if flux is None:
+        if flux_err is not None:
+            raise ValueError("flux_err was given without flux; pass time, flux and flux_err")
+        light_curve = _light_curve(time)
+        time, flux, flux_err = light_curve.time, light_curve.flux, light_curve.flux_err
+        time_system = light_curve.meta.get("time_system")
+        target = str(light_curve.meta.get("target") or "")
+        flux_unit = str(light_curve.meta.get("flux_unit") or "")
+        times = _vector("time", time)
+        fluxes = _vector("flux", flux)
+    else:
+        times, time_system = _times(time)
+        fluxes, flux_unit = _with_unit("flux", flux)
+    errors = None if flux_err is None else _errors(flux_err, flux_unit, fluxes.shape)
+    _same_length(times, fluxes, errors)
+    return _usable(times, fluxes, errors, time_system, flux_unit, target)
+
+
+def array_kind(*arrays: Any) -> str:
+    """The package that owns the memory of the first array that is not on the host.
+
+    "numpy" covers everything that NumPy can read where it lies.
+    """
+    for array in arrays:
+        if hasattr(array, "__cuda_array_interface__"):
+            return type(array).__module__.partition(".")[0]
+        device = getattr(array, "__dlpack_device__", None)
+        if device is not None and not isinstance(array, np.ndarray) and device()[0] != 1:
+            return type(array).__module__.partition(".")[0]
+    return "numpy"
+
+
+def on_host(array: Any) -> Any:
+    """A device array as a NumPy array; anything else as it is."""
+    if array is None or array_kind(array) == "numpy":
+        return array
+    return array.get() if hasattr(array, "get") else np.asarray(array)
+
+
+def days(name: str, value: Any) -> Any:
+    """A number or array of days, from a plain one or a ``Quantity`` of time."""
+    if hasattr(value, "unit") and hasattr(value, "to_value"):
+        from astropy import units
+
+        try:
+            value = value.to_value(units.day)
+        except units.UnitConversionError:
+            raise ValueError(f"{name} must be a time, not in {value.unit}") from None
+    try:
+        array = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be numbers (days), not {value!r}") from None
+    return float(array) if array.ndim == 0 else np.ascontiguousarray(array)
+
+
+# ------------------------------------------------------------------ reading
+
+
+def _light_curve(value: Any) -> Any:
+    from ..io import LightCurve, read_light_curve
+
+    if isinstance(value, LightCurve):
+        return value
+    if isinstance(value, (np.ndarray, list, tuple, float, int)):
+        raise ValueError("flux is missing: pass time and flux, or a light curve")
+    return read_light_curve(value)
+
+
+def _times(time: Any) -> tuple[np.ndarray, str | None]:
+    """Days and the name of their system, from numbers, a Quantity or an astropy Time."""
+    if hasattr(time, "jd") and hasattr(time, "scale") and hasattr(time, "format"):
+        name = time.format if time.format in _DAY_FORMATS else "jd"
+        values = time.to_value(name) if name == "jd" else time.value
+        return _vector("time", values), f"{name.upper()} ({time.scale})"
+    if hasattr(time, "unit") and hasattr(time, "to_value") and time.unit is not None:
+        return _vector("time", days("time", time)), None
+    return _vector("time", time), None
+
+
+def _with_unit(name: str, value: Any) -> tuple[np.ndarray, str]:
+    unit = getattr(value, "unit", None)
+    return _vector(name, getattr(value, "value", value) if unit is not None else value), (
+        "" if unit is None else str(unit)
+    )
+
+
+def _errors(flux_err: Any, flux_unit: str, shape: tuple[int, ...]) -> np.ndarray:
+    if getattr(flux_err, "unit", None) is not None:
+        from astropy import units
+
+        try:
+            flux_err = flux_err.to_value(units.Unit(flux_unit))
+        except units.UnitConversionError:
+            raise ValueError(
+                f"flux_err is in {flux_err.unit}, which is no unit of flux "
+                f"({flux_unit or 'dimensionless'})"
+            ) from None
+    if np.ndim(flux_err) == 0:
+        return np.full(shape, float(flux_err))
+    return _vector("flux_err", flux_err)
+
+
+def _vector(name: str, value: Any) -> np.ndarray:
+    """A new one-dimensional float64 array in native byte order; masked values become NaN."""
+    mask = getattr(value, "mask", None)
+    if mask is not None and hasattr(value, "filled"):
+        value = np.ma.masked_array(getattr(value, "unmasked", np.ma.getdata(value)), mask)
+    try:
+        if isinstance(value, np.ma.MaskedArray):
+            array = value.astype(np.float64).filled(np.nan)
+        else:
+            array = np.asarray(value)
+            if array.dtype.kind not in "biuf":
+                array = array.astype(np.float64) if array.dtype.kind == "O" else _refuse(array)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be an array of numbers, not {type(value).__name__}") from None
+    if array.ndim != 1:
+        raise ValueError(f"{name} must be one-dimensional, not of shape {array.shape}")
+    return np.array(array, dtype=np.float64, order="C")
+
+
+def _refuse(array: np.ndarray) -> np.ndarray:
+    raise TypeError(f"dtype {array.dtype}")
+
+
+def _same_length(time: np.ndarray, flux: np.ndarray, flux_err: np.ndarray | None) -> None:
+    lengths = {"time": len(time), "flux": len(flux)}
+    if flux_err is not None:
+        lengths["flux_err"] = len(flux_err)
+    if len(set(lengths.values())) > 1:
+        found = ", ".join(f"{name} has {length}" for name, length in lengths.items())
+        raise ValueError(f"time, flux and flux_err must be of equal length; {found}")
+
+
+# ------------------------------------------------------------------ cleaning
+
+
+def _usable(
+    time: np.ndarray,
+    flux: np.ndarray,
+    flux_err: np.ndarray | None,
+    time_system: str | None,
+    flux_unit: str,
+    target: str,
+) -> SearchInput:
+    finite = np.isfinite(time) & np.isfinite(flux)
+    if flux_err is not None:
+        finite &= np.isfinite(flux_err)
+    n_usable = int(np.count_nonzero(finite))
+    if n_usable < MIN_POINTS:
+        raise ValueError(
+            f"a search needs at least {MIN_POINTS} points with finite time, flux and flux_err; "
+            f"{n_usable} of {len(time)} are"
+        )
+    n_dropped = len(time) - n_usable
+    if n_dropped:
+        time, flux = time[finite], flux[finite]
+        flux_err = None if flux_err is None else flux_err[finite]
+    if np.any(time[1:] < time[:-1]):
+        order = np.argsort(time, kind="stable")
+        time, flux = time[order], flux[order]
+        flux_err = None if flux_err is None else flux_err[order]
+    if time[-1] == time[0]:
+        raise ValueError(f"all {len(time)} usable points are at the same time, {time[0]}")
+    if flux_err is None:
+        flux_err = np.full(len(flux), scatter(flux))
+        source = "one error for all, 1.4826 MAD of first differences / sqrt(2)"
+    else:
+        _check_errors(flux_err)
+        source = "given"
+    epoch = float(time[0])
+    return SearchInput(
+        time - epoch, flux, flux_err, epoch, n_dropped, source, time_system, flux_unit, target
+    )
+
+
+def _check_errors(flux_err: np.ndarray) -> None:
+    bad = np.flatnonzero(flux_err <= 0)
+    if len(bad):
+        raise ValueError(
+            f"flux_err must be positive; {len(bad)} of {len(flux_err)} are not, the first is "
+            f"{flux_err[bad[0]]}. Set unknown errors to NaN (those points are dropped), or pass "
+            f"flux_err=None to have one error estimated"
+        )
+
+
+def scatter(flux: np.ndarray) -> float:
+    """Point-to-point scatter: 1.4826 MAD of the first differences over sqrt(2).
+
+    Raises
+    ------
+    ValueError
+        If it is zero, as for a constant flux: no error can be estimated.
+    """
+    steps = np.diff(flux)
+    sigma = MAD_TO_SIGMA * np.median(np.abs(steps - np.median(steps))) / np.sqrt(2.0)
+    if not sigma > 0:
+        raise ValueError(
+            "flux_err is None and the flux has no point-to-point scatter to estimate it from; "
+            "pass flux_err"
+        )
+    return float(sigma)
