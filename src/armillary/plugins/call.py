@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from .errors import BackendUnavailable, ContractError, UnsupportedOption
-from .records import Registered
-from .registry import CORE, get_registry, resolve
+from .registry import CORE, get_registry, in_short, resolve
 from .select import Plan
 
 
@@ -40,9 +39,9 @@ def call(
     UnsupportedOption
         If an option is set that the target does not name.
     BackendUnavailable
-        If the target cannot be imported.
+        If the target cannot be imported or is no function.
     """
-    target, accepted = _target(plan.backend)
+    target, accepted = _target(plan)
     passed = dict(arguments)
     for name, (value, default) in options.items():
         if name in accepted:
@@ -57,27 +56,32 @@ def call(
     except Exception as error:
         if plan.backend.distribution != CORE:
             error.add_note(
-                f"raised by {plan.backend}, chosen by {plan.chosen_by}; "
-                f"no other backend was tried"
+                f"raised by {plan.backend}, chosen by {plan.chosen_by}; no other backend was tried"
             )
         raise
 
 
-_signatures: dict[Any, frozenset[str]] = {}
-
-
-def _target(registered: Registered) -> tuple[Any, frozenset[str]]:
+def _target(plan: Plan) -> tuple[Any, frozenset[str]]:
+    reference = plan.backend.record.target
     try:
-        target = resolve(registered.record.target)
-    except Exception as error:
+        return _load(reference)
+    except (Exception, SystemExit) as error:
         raise BackendUnavailable(
-            f"{registered} cannot run: importing {registered.record.target} raised "
-            f"{type(error).__name__}: {error}"
+            f"{plan.backend}, chosen by {plan.chosen_by}, cannot run: "
+            f"loading {reference} raised {in_short(error)}"
         ) from error
-    accepted = _signatures.get(target)
-    if accepted is None:
-        accepted = _signatures[target] = _named_parameters(target)
-    return target, accepted
+
+
+_loaded: dict[str, tuple[Any, frozenset[str]]] = {}
+
+
+def _load(reference: str) -> tuple[Any, frozenset[str]]:
+    """The function that a record points to, and the names of its parameters."""
+    target = resolve(reference)
+    loaded = _loaded.get(reference)
+    if loaded is None or loaded[0] is not target:
+        loaded = _loaded[reference] = (target, _named_parameters(target))
+    return loaded
 
 
 def _named_parameters(target: Any) -> frozenset[str]:
@@ -91,14 +95,15 @@ def _unsupported(plan: Plan, option: str, value: Any) -> str:
     able = []
     for name, registered in sorted(get_registry().backends(record.operation).items()):
         try:
-            if option in _target(registered)[1]:
-                able.append(repr(name))
-        except BackendUnavailable:
-            continue
+            accepted = _load(registered.record.target)[1]
+        except (Exception, SystemExit):
+            continue  # one that cannot be loaded is no help to name
+        if option in accepted:
+            able.append(repr(name))
     return (
         f"{record.operation}: the backend {record.name!r} ({plan.backend.origin}), chosen by "
         f"{plan.chosen_by}, does not support {option}={value!r}; "
-        f"{', '.join(able) or 'no backend here'} does"
+        f"it is supported by {', '.join(able) or 'no backend here'}"
     )
 
 
@@ -110,8 +115,8 @@ def checked_arrays(
     Raises
     ------
     ContractError
-        If the result is no mapping, lacks a field, or a field has another dtype
-        or shape; the message names the field and the backend.
+        If the result is no mapping, lacks a field, or a field is no plain array or
+        has another dtype or shape; the message names the field and the backend.
     """
     if not isinstance(result, Mapping):
         raise ContractError(f"{plan.backend} returned {type(result).__name__}, not a mapping")
@@ -120,7 +125,8 @@ def checked_arrays(
         if name not in result:
             raise ContractError(f"{plan.backend} returned no {name!r}")
         value = result[name]
-        if not isinstance(value, np.ndarray):
+        # A subclass would carry its unit or mask into the arithmetic of the front door.
+        if type(value) is not np.ndarray:
             found = type(value).__name__
         elif value.dtype != np.float64 or value.shape != shape:
             found = f"{value.dtype} of shape {value.shape}"

@@ -14,7 +14,7 @@ signature, which compiled functions do not have.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import pluggy
 
@@ -28,7 +28,7 @@ hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
-class HookSpecs:
+class HookSpecs(Protocol):
     """The hooks; :data:`FAMILY_HOOKS` maps each family to its hook."""
 
     @hookspec
@@ -66,7 +66,7 @@ class HookSpecs:
             @hookimpl
             def armillary_crossmatch():
                 yield Implementation(
-                    operation="crossmatch.nearest", name="mine", target="my_package.sky:nearest", api=1
+                    operation="crossmatch.nearest", name="mine", target="my_package:nearest", api=1
                 )
         """
 
@@ -79,7 +79,7 @@ class HookSpecs:
             @hookimpl
             def armillary_convert():
                 yield Implementation(
-                    operation="convert.catalog", name="mine", target="my_package.io:Converter", api=1
+                    operation="convert.catalog", name="mine", target="my_package:Converter", api=1
                 )
         """
 

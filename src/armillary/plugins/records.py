@@ -86,6 +86,8 @@ class Implementation:
             raise ValueError(f'precision must be "float64" or "float32", not {self.precision!r}')
         if not isinstance(self.arrays, tuple) or not all(isinstance(a, str) for a in self.arrays):
             raise TypeError(f"arrays must be a tuple of strings, not {self.arrays!r}")
+        if not self.arrays:
+            raise ValueError('arrays must name at least one kind of array, such as "numpy"')
         if self.can_run is not None:
             if not isinstance(self.can_run, str):
                 raise TypeError(f'can_run must be "module:function" or None, not {self.can_run!r}')

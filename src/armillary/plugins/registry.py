@@ -134,9 +134,9 @@ def find_plugins(found: Iterable[EntryPoint] | None = None) -> list[Plugin]:
     plugins = {}
     for entry in entry_points(group=PROJECT) if found is None else found:
         name, version = _distribution_of(entry)
-        plugins[(name, entry.name, entry.value)] = Plugin(
-            entry.name, entry.value, name, version, entry.load
-        )
+        plugin = Plugin(entry.name, entry.value, name, version, entry.load)
+        # The first on the path is the one that an import finds.
+        plugins.setdefault((name, entry.name, entry.value), plugin)
     return [plugins[key] for key in sorted(plugins)]
 
 
@@ -145,7 +145,7 @@ def _distribution_of(entry: EntryPoint) -> tuple[str, str]:
     if distribution is None:
         return "unknown distribution", ""
     try:
-        return str(distribution.name), str(distribution.version)
+        return distribution.name or "unnamed distribution", distribution.version or ""
     except Exception:
         # Broken metadata of a stranger: its plugin still gets its chance.
         return "unreadable distribution", ""
@@ -155,16 +155,31 @@ def _distribution_of(entry: EntryPoint) -> tuple[str, str]:
 
 
 def load_registry(found: Iterable[EntryPoint] | None = None) -> Registry:
-    """Load core's records, then every plugin that the settings allow."""
+    """Discover the plugins; warn of what is off, or raise where the settings ask for it."""
+    switches = settings.plugin_switches()
+    registry = discover(switches, found)
+    _report(registry, switches.strict)
+    return registry
+
+
+def core_registry() -> Registry:
+    """Core's own records, which come in through the same hooks as everyone's."""
     registry = Registry()
     core = Plugin("builtin", "armillary.plugins.builtin", CORE, __version__, lambda: builtin)
     for registered in _records_of(core, known=None):
         _add(registry, registered)
+    return registry
 
+
+def discover(
+    switches: settings.PluginSwitches, found: Iterable[EntryPoint] | None = None
+) -> Registry:
+    """Core's records and those of every plugin that the switches let in."""
+    registry = core_registry()
     known = frozenset(registry.operations)
     claims: dict[tuple[str, str], list[Registered]] = {}
     for plugin in find_plugins(found):
-        reason = _blocked_reason(plugin)
+        reason = _blocked_reason(plugin, switches)
         if reason:
             registry.blocked.append(
                 Blocked(plugin.name, plugin.distribution, plugin.version, reason)
@@ -179,19 +194,17 @@ def load_registry(found: Iterable[EntryPoint] | None = None) -> Registry:
             key = (registered.record.operation, registered.record.name)
             claims.setdefault(key, []).append(registered)
     _settle(registry, claims)
-    _report(registry)
     return registry
 
 
-def _blocked_reason(plugin: Plugin) -> str:
-    """Why the settings keep this plugin out, or an empty string."""
-    if settings.boolean("ARMILLARY_NO_PLUGINS"):
+def _blocked_reason(plugin: Plugin, switches: settings.PluginSwitches) -> str:
+    """Why the switches keep this plugin out, or an empty string."""
+    if switches.none:
         return "ARMILLARY_NO_PLUGINS is on"
-    called = {plugin.name, plugin.distribution}
-    if called & (settings.names("ARMILLARY_BLOCK") or frozenset()):
+    called = {settings.normalized(plugin.name), settings.normalized(plugin.distribution)}
+    if called & switches.block:
         return "named in ARMILLARY_BLOCK"
-    wanted = settings.names("ARMILLARY_PLUGINS")
-    if wanted is not None and not called & wanted:
+    if switches.only is not None and not called & switches.only:
         return "not named in ARMILLARY_PLUGINS"
     return ""
 
@@ -223,7 +236,7 @@ def _import(plugin: Plugin) -> Any:
     try:
         return plugin.load()
     except (Exception, SystemExit) as error:
-        message = f"importing {plugin.value} raised {_short(error)}"
+        message = f"importing {plugin.value} raised {in_short(error)}"
         raise _LoadError(plugin, "import", message, error) from error
 
 
@@ -235,7 +248,7 @@ def _manager(plugin: Plugin, module: Any) -> pluggy.PluginManager:
         manager.register(module)
         manager.check_pending()
     except Exception as error:
-        message = f"{_short(error)}; the hooks are {', '.join(FAMILY_HOOKS.values())}"
+        message = f"{in_short(error)}; the hooks are {', '.join(FAMILY_HOOKS.values())}"
         raise _LoadError(plugin, "hooks", message, error) from error
     if not manager.get_hookcallers(module):
         raise _LoadError(
@@ -249,18 +262,22 @@ def _manager(plugin: Plugin, module: Any) -> pluggy.PluginManager:
 
 
 def _call_hook(plugin: Plugin, manager: pluggy.PluginManager, hook: str) -> list[Any]:
+    caller = getattr(manager.hook, hook)
     try:
-        return [record for records in getattr(manager.hook, hook)() for record in records]
-    except Exception as error:
-        raise _LoadError(plugin, "records", f"{hook} raised {_short(error)}", error) from error
+        answers = caller()
+        records = [record for answer in answers for record in answer]
+    except (Exception, SystemExit) as error:
+        raise _LoadError(plugin, "records", f"{hook} raised {in_short(error)}", error) from error
+    # pluggy leaves out an answer of None: a forgotten return would go unnoticed.
+    if len(answers) < len(caller.get_hookimpls()):
+        raise _LoadError(plugin, "records", f"{hook} returned None, not Implementations", None)
+    return records
 
 
-def _check_record(
-    plugin: Plugin, record: Any, family: str, known: frozenset[str] | None
-) -> None:
+def _check_record(plugin: Plugin, record: Any, family: str, known: frozenset[str] | None) -> None:
     problem = None
     if not isinstance(record, Implementation):
-        problem = f"{FAMILY_HOOKS[family]} yielded {record!r}, which is no Implementation"
+        problem = f"{FAMILY_HOOKS[family]} yielded {type(record).__name__}, not Implementation"
     elif record.api != API_VERSION:
         problem = (
             f"{record.operation} backend {record.name!r} is written for plugin API "
@@ -301,34 +318,54 @@ def _add(registry: Registry, registered: Registered) -> None:
     registry.implementations.setdefault(record.operation, {})[record.name] = registered
 
 
-def _report(registry: Registry) -> None:
-    """Warn once for each thing that is off, or raise where the settings ask for it."""
+def _report(registry: Registry, strict: bool) -> None:
+    """Warn once for each thing that is off, or raise."""
     problems = [str(failure) for failure in registry.failures]
     problems += [str(conflict) for conflict in registry.conflicts]
-    if problems and settings.boolean("ARMILLARY_STRICT_PLUGINS"):
+    if problems and strict:
         raise PluginError("; ".join(problems))
     for problem in problems:
         warnings.warn(f"{problem} (see `armillary status`)", PluginWarning, stacklevel=2)
 
 
-def _short(error: BaseException) -> str:
-    text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
+def in_short(error: BaseException) -> str:
+    """Type and first line of an error, even of one that cannot be printed."""
+    try:
+        lines = str(error).strip().splitlines()
+    except Exception:
+        lines = ["(its message cannot be printed)"]
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
 # ------------------------------------------------------------------ the process's registry
 
 _lock = threading.RLock()
 _registry: Registry | None = None
+_loading = False
 
 
 def get_registry() -> Registry:
-    """The registry of this process; the first call discovers the plugins."""
-    global _registry
+    """The registry of this process; the first call discovers the plugins.
+
+    Raises
+    ------
+    RuntimeError
+        If a plugin asks for it while it is being loaded itself.
+    """
+    global _registry, _loading
     if _registry is None:
         with _lock:
+            if _loading:
+                raise RuntimeError(
+                    "armillary is still loading its plugins; a plugin must not use its "
+                    "operations while it is imported or yields its records"
+                )
             if _registry is None:
-                _registry = load_registry()
+                _loading = True
+                try:
+                    _registry = load_registry()
+                finally:
+                    _loading = False
     return _registry
 
 

@@ -19,26 +19,25 @@ auto   the kind of the arrays                      numpy: ``cpu``; else the owne
   nested blocks the innermost that applies wins.
 * A name for a family or for everything applies to the operations that this
   backend registers, and there it is just as strict; other operations go on to
-  the next line. A name that nothing at all registers is always an error.
+  the next line. A name that nothing in its scope registers is always an error.
 * Nothing falls back. Installing a plugin adds names; it changes no choice.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
-import os
-
 from . import settings
 from .errors import BackendUnavailable, UnknownBackend
 from .hookspecs import FAMILY_HOOKS
 from .records import Provenance, Registered, Request
-from .registry import Registry, get_registry, resolve, summary_of_failures
+from .registry import Registry, get_registry, in_short, resolve, summary_of_failures
 
 #: What runs when nobody asks for anything and the arrays are NumPy's.
 DEFAULT = "cpu"
@@ -109,7 +108,7 @@ def use_backend(name: str, scope: str | None = None) -> Iterator[None]:
     ...     print(arm.explain("search.bls").backend)
     reference
     """
-    _check_wish(name, scope)
+    _check_wish("use_backend", name, scope)
     token = _blocks.set(((scope, name), *_blocks.get()))
     try:
         yield
@@ -143,8 +142,10 @@ def set_backend(name: str | None, scope: str | None = None) -> None:
     "set_backend('reference', 'search.bls')"
     >>> arm.set_backend(None, "search.bls")
     """
-    if name is not None:
-        _check_wish(name, scope)
+    if name is None:
+        _operations(get_registry(), scope)
+    else:
+        _check_wish("set_backend", name, scope)
     with _process_lock:
         if name is None:
             _process.pop(scope, None)
@@ -157,24 +158,31 @@ def process_backends() -> dict[str | None, str]:
     return dict(_process)
 
 
-def _check_wish(name: str, scope: str | None) -> None:
+def _check_wish(function: str, name: Any, scope: str | None) -> None:
     registry = get_registry()
+    operations = _operations(registry, scope)
+    _require_text("name", name)
+    wish = Wish(name, _spelling(function, name, scope), scope)
+    _require_registered(registry, wish, operations)
+
+
+def _require_text(argument: str, name: Any) -> None:
+    if not isinstance(name, str):
+        raise TypeError(f"{argument} must be the name of a backend or None, not {name!r}")
+
+
+def _operations(registry: Registry, scope: str | None) -> tuple[str, ...]:
+    """The operations that a scope covers."""
     if scope is None:
-        _require_known(registry, Wish(name, "use_backend or set_backend", None))
-    elif scope in registry.operations:
-        _require_registered(registry, scope, Wish(name, "use_backend or set_backend", scope))
-    elif scope in FAMILY_HOOKS:
-        if not any(name in registry.backends(o) for o in _family(registry, scope)):
-            raise UnknownBackend(_unknown(registry, name, f"the family {scope!r}"))
-    else:
-        raise ValueError(
-            f"scope {scope!r} is neither an operation ({', '.join(registry.operations)}) "
-            f"nor a family ({', '.join(FAMILY_HOOKS)})"
-        )
-
-
-def _family(registry: Registry, family: str) -> list[str]:
-    return [o for o in registry.operations if o.startswith(f"{family}.")]
+        return registry.operations
+    if scope in registry.operations:
+        return (scope,)
+    if scope in FAMILY_HOOKS:
+        return tuple(o for o in registry.operations if o.startswith(f"{scope}."))
+    raise ValueError(
+        f"scope {scope!r} is neither an operation ({', '.join(registry.operations)}) "
+        f"nor a family ({', '.join(FAMILY_HOOKS)})"
+    )
 
 
 # ------------------------------------------------------------------ choosing
@@ -183,6 +191,7 @@ def _family(registry: Registry, family: str) -> list[str]:
 def wishes(operation: str, backend: str | None) -> Iterator[Wish]:
     """Everything that asks for a backend of this operation, most binding first."""
     if backend is not None:
+        _require_text("backend", backend)
         yield Wish(backend, f"backend={backend!r} in the call", operation)
     family = operation.partition(".")[0]
     scopes = (operation, family, None)
@@ -239,10 +248,7 @@ def choose(request: Request, backend: str | None = None) -> Plan:
                     f"{wish.asker}, cannot run: {reason}"
                 )
             return Plan(registered, wish.asker)
-        if wish.scope == request.operation:
-            _require_registered(registry, request.operation, wish)
-        else:
-            _require_known(registry, wish)
+        _require_meant_for_others(registry, request.operation, wish)
     return _automatic(registry, request)
 
 
@@ -279,8 +285,8 @@ def why_not(registered: Registered, request: Request) -> str:
         return ""
     try:
         answer: Any = resolve(record.can_run)(request)
-    except Exception as error:
-        return f"can_run raised {type(error).__name__}: {error}"
+    except (Exception, SystemExit) as error:
+        return f"can_run raised {in_short(error)}"
     if answer is True:
         return ""
     if isinstance(answer, str) and answer:
@@ -291,36 +297,29 @@ def why_not(registered: Registered, request: Request) -> str:
 # ------------------------------------------------------------------ names that are not there
 
 
-def _require_registered(registry: Registry, operation: str, wish: Wish) -> None:
-    if wish.name in registry.backends(operation):
-        return
-    conflict = registry.conflict(operation, wish.name)
-    if conflict:
-        raise BackendUnavailable(f"{operation}: {conflict}; asked for by {wish.asker}")
-    raise UnknownBackend(
-        f"asked for by {wish.asker}: {_unknown(registry, wish.name, operation)}"
-    )
+def _require_meant_for_others(registry: Registry, operation: str, wish: Wish) -> None:
+    """Raise unless the wish is a wide one whose backend has nothing to do with this operation."""
+    claimed = registry.conflict(operation, wish.name) is not None
+    operations = (operation,) if claimed else _operations(registry, wish.scope)
+    _require_registered(registry, wish, operations)
 
 
-def _require_known(registry: Registry, wish: Wish) -> None:
-    if registry.registers(wish.name):
+def _require_registered(registry: Registry, wish: Wish, operations: tuple[str, ...]) -> None:
+    """Raise unless one of the operations has a backend of the name that is wished for."""
+    if any(wish.name in registry.backends(operation) for operation in operations):
         return
     for conflict in registry.conflicts:
-        if conflict.name == wish.name:
+        if conflict.name == wish.name and conflict.operation in operations:
             raise BackendUnavailable(f"asked for by {wish.asker}: {conflict}")
-    raise UnknownBackend(
-        f"asked for by {wish.asker}: {_unknown(registry, wish.name, 'any operation')}"
+    there = sorted({name for operation in operations for name in registry.backends(operation)})
+    sentence = (
+        f"asked for by {wish.asker}: no backend {wish.name!r} is registered for "
+        f"{wish.scope or 'any operation'}; there are {_list(there) or 'none'}"
     )
-
-
-def _unknown(registry: Registry, name: str, where: str) -> str:
-    if where in registry.operations:
-        there = sorted(registry.backends(where))
-    else:
-        there = sorted({name for o in registry.operations for name in registry.backends(o)})
-    sentence = f"no backend {name!r} is registered for {where}; there are {_list(there)}"
     off = summary_of_failures(registry)
-    return f"{sentence}. It may be in one that is off: {'; '.join(off)}" if off else sentence
+    raise UnknownBackend(
+        f"{sentence}. It may be in one that is off: {'; '.join(off)}" if off else sentence
+    )
 
 
 def _list(names: Any) -> str:
@@ -372,15 +371,20 @@ def explain(operation: str, *, backend: str | None = None, arrays: str = "numpy"
     search.bls: 'cpu' would run, chosen by default
     """
     registry = get_registry()
-    backends = registry.backends(operation)
+    registry.backends(operation)
     considered = []
     for wish in wishes(operation, backend):
-        applies = "applies" if wish.name in backends else "registers nothing for this operation"
-        considered.append(f"{wish.asker}: {wish.name!r} {applies}")
+        considered.append(f"{wish.asker}: {wish.name!r} {_bearing(registry, operation, wish)}")
     try:
         plan = choose(Request(operation, arrays=arrays), backend)
     except (BackendUnavailable, TypeError) as error:
         return Explanation(operation, None, None, str(error), tuple(considered))
-    return Explanation(
-        operation, plan.backend.record.name, plan.chosen_by, None, tuple(considered)
-    )
+    return Explanation(operation, plan.backend.record.name, plan.chosen_by, None, tuple(considered))
+
+
+def _bearing(registry: Registry, operation: str, wish: Wish) -> str:
+    if wish.name in registry.backends(operation):
+        return "applies"
+    if registry.conflict(operation, wish.name):
+        return "is claimed by several plugins"
+    return "registers nothing for this operation"

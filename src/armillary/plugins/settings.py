@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -50,11 +51,36 @@ def boolean(name: str) -> bool:
 
 
 def names(name: str) -> frozenset[str] | None:
-    """A comma-separated list, or None where the variable is not set."""
+    """A comma-separated list, normalized, or None where the variable is not set."""
     text = os.environ.get(name)
     if text is None:
         return None
-    return frozenset(part.strip() for part in text.split(",") if part.strip())
+    return frozenset(normalized(part) for part in text.split(",") if part.strip())
+
+
+def normalized(name: str) -> str:
+    """A name as package indexes compare it: ``my_plugin``, ``My.Plugin`` are ``my-plugin``."""
+    return re.sub(r"[-_.]+", "-", name.strip()).lower()
+
+
+@dataclass(frozen=True, slots=True)
+class PluginSwitches:
+    """Which plugins the environment lets in (None: all), and whether a broken one is an error."""
+
+    none: bool
+    only: frozenset[str] | None
+    block: frozenset[str]
+    strict: bool
+
+
+def plugin_switches() -> PluginSwitches:
+    """The switches of plugin loading, every one checked whether it matters now or not."""
+    return PluginSwitches(
+        none=boolean("ARMILLARY_NO_PLUGINS"),
+        only=names("ARMILLARY_PLUGINS"),
+        block=names("ARMILLARY_BLOCK") or frozenset(),
+        strict=boolean("ARMILLARY_STRICT_PLUGINS"),
+    )
 
 
 def positive_integer(name: str) -> int | None:

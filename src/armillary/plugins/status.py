@@ -11,7 +11,7 @@ from . import settings
 from .errors import BackendUnavailable, PluginError, SettingError
 from .hookspecs import FAMILY_HOOKS
 from .records import Request
-from .registry import Blocked, Failure, Registry, get_registry
+from .registry import Blocked, Conflict, Failure, Registry, core_registry, discover, get_registry
 from .select import choose, process_backends, why_not
 
 #: Version of the layout of :meth:`Status.to_dict`.
@@ -71,18 +71,15 @@ class Status:
 
 def collect_status() -> Status:
     """Look at everything; nothing that is broken can stop the look."""
-    problems = []
-    try:
-        registry = get_registry()
-    except (SettingError, PluginError) as error:
-        problems.append(str(error))
-        registry = Registry()
-    backends = [b for operation in registry.operations for b in list_backends(operation)]
+    registry, problem = _look()
+    problems = [problem] if problem else []
+    backends: list[BackendStatus] = []
     for operation in registry.operations:
-        try:
-            choose(Request(operation))
-        except BackendUnavailable as error:
-            problems.append(str(error))
+        active = None
+        if not problem:
+            active, reason = _active(operation)
+            problems += [reason] if reason and reason not in problems else []
+        backends += _rows(registry, operation, active)
     return Status(
         tuple(backends),
         tuple(registry.failures),
@@ -91,6 +88,24 @@ def collect_status() -> Status:
         build_information(),
         tuple(problems),
     )
+
+
+def _look() -> tuple[Registry, str]:
+    """The registry in force; where it cannot be had, what is known without it and why."""
+    try:
+        return get_registry(), ""
+    except PluginError as error:
+        return discover(settings.plugin_switches()), str(error)
+    except SettingError as error:
+        return core_registry(), str(error)
+
+
+def _active(operation: str) -> tuple[str | None, str]:
+    """The backend that would run now; None and the reason if there is none."""
+    try:
+        return choose(Request(operation)).backend.record.name, ""
+    except BackendUnavailable as error:
+        return None, str(error)
 
 
 def list_backends(operation: str) -> tuple[BackendStatus, ...]:
@@ -118,16 +133,15 @@ def list_backends(operation: str) -> tuple[BackendStatus, ...]:
     ['cpu', 'reference']
     """
     registry = get_registry()
-    request = Request(operation)
-    try:
-        active = choose(request).backend.record.name
-    except BackendUnavailable:
-        active = None
+    registry.backends(operation)
+    return _rows(registry, operation, _active(operation)[0])
+
+
+def _rows(registry: Registry, operation: str, active: str | None) -> tuple[BackendStatus, ...]:
     rows = []
     for name, registered in sorted(registry.backends(operation).items()):
         record = registered.record
-        general = Request(operation, arrays=record.arrays[0] if record.arrays else "numpy")
-        reason = why_not(registered, general)
+        reason = why_not(registered, Request(operation, arrays=record.arrays[0]))
         state = "unavailable" if reason else "active" if name == active else "available"
         rows.append(
             BackendStatus(
@@ -146,13 +160,24 @@ def list_backends(operation: str) -> tuple[BackendStatus, ...]:
         )
     for conflict in registry.conflicts:
         if conflict.operation == operation:
-            owners = ", ".join(c.origin for c in conflict.claimants)
-            rows.append(
-                BackendStatus(
-                    operation, conflict.name, "conflict", str(conflict), owners, "", "", (), "", "", ""
-                )
-            )
+            rows.append(_conflict_row(conflict))
     return tuple(sorted(rows, key=lambda row: row.name))
+
+
+def _conflict_row(conflict: Conflict) -> BackendStatus:
+    return BackendStatus(
+        operation=conflict.operation,
+        name=conflict.name,
+        state="conflict",
+        reason=str(conflict),
+        distribution=", ".join(claimant.origin for claimant in conflict.claimants),
+        version="",
+        precision="",
+        arrays=(),
+        summary="",
+        url="",
+        citation="",
+    )
 
 
 def _settings(registry: Registry) -> list[settings.Setting]:

@@ -9,6 +9,7 @@ result, are the same for any number of threads.
 
 from __future__ import annotations
 
+import contextvars
 import itertools
 import threading
 import time
@@ -53,8 +54,14 @@ def run_blocks(
         are not begun.
     """
     run = _Run(blocks, work, size, progress)
+    # New threads begin with an empty context: a choice made by use_backend would be lost.
     helpers = [
-        threading.Thread(target=run.take_blocks, name=f"armillary-{i}", daemon=True)
+        threading.Thread(
+            target=contextvars.copy_context().run,
+            args=(run.take_blocks,),
+            name=f"armillary-{i}",
+            daemon=True,
+        )
         for i in range(min(threads, len(blocks)) - 1)
     ]
     try:

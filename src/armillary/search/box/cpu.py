@@ -21,6 +21,10 @@ BLOCK_WORK = 6_000_000
 MIN_PARALLEL_WORK = 4_000_000
 #: Adding a point to a fold costs as much as adding this many bins of a row.
 POINT_COST = 6
+#: A row costs as much as this many of its bins, whatever its length.
+ROW_COST = 40
+#: A gap of more bins than this is left out of the tables.
+MIN_GAP = 64
 #: Most bins that are tabulated; four alignments of two float64 tables make 24 MB.
 MAX_TABLE_BINS = 375_000
 
@@ -33,17 +37,29 @@ class _Tables:
 
     weight: np.ndarray
     signal: np.ndarray
-    occupied: np.ndarray
+    segments: _Segments
     cell: np.ndarray
-    n_cells: int
     cell_width: float
+    work_of_fold: int  # bins added to fold one period
+
+
+@dataclass(frozen=True, slots=True)
+class _Segments:
+    """The stretches of time that hold points, as columns of bins.
+
+    A bin of any alignment that holds a point of segment j is one of the columns
+    ``begin[j] .. end[j]`` of time, and column m is column ``m - shift[j]`` of the tables.
+    """
+
+    begin: np.ndarray
+    end: np.ndarray
+    shift: np.ndarray
+    last_point: np.ndarray
 
     @property
-    def work_of_fold(self) -> int:
-        """Bins added to fold one period."""
-        if self.weight.shape[1]:
-            return int(self.occupied[-1])
-        return POINT_COST * len(self.cell)
+    def n_columns(self) -> int:
+        """Columns of the tables."""
+        return int((self.end - self.begin).sum())
 
 
 def bls(
@@ -77,11 +93,13 @@ def bls(
             kernel.spectrum(
                 tables.weight,
                 tables.signal,
-                tables.occupied,
+                tables.segments.begin,
+                tables.segments.end,
+                tables.segments.shift,
                 tables.cell,
                 weight,
                 signal,
-                tables.n_cells,
+                int(tables.cell[-1]) + 1,
                 tables.cell_width,
                 OFFSET,
                 total,
@@ -125,16 +143,32 @@ def _tables(
 ) -> _Tables:
     cell_width = shortest / (oversample * CELLS_PER_BIN)
     cell = np.floor(time / cell_width + OFFSET)
-    n_cells = int(cell[-1]) + 1
-    n_bins = -(-n_cells // CELLS_PER_BIN)
-    # Rows cost a bin each, points POINT_COST; the data decide, never the threads.
-    by_rows = n_bins <= min(MAX_TABLE_BINS, POINT_COST * len(time))
-    columns = n_bins + 1 if by_rows else 0
-    table_weight, table_signal = (np.zeros((CELLS_PER_BIN, columns)) for _ in range(2))
-    occupied = np.zeros(columns + 1, np.intp)
-    if by_rows:
-        kernel.polyphase_sums(cell, weight, signal, table_weight, table_signal, occupied)
-    return _Tables(table_weight, table_signal, occupied, cell, n_cells, cell_width)
+    segments = _segments(cell)
+    by_rows = segments.n_columns + ROW_COST * len(segments.begin)
+    by_points = POINT_COST * len(time)
+    # The data decide, never the number of threads.
+    rows = by_rows <= by_points and segments.n_columns <= MAX_TABLE_BINS
+    shape = (CELLS_PER_BIN, segments.n_columns if rows else 0)
+    table_weight, table_signal = np.zeros(shape), np.zeros(shape)
+    if rows:
+        kernel.polyphase_sums(
+            cell, weight, signal, segments.last_point, segments.shift, table_weight, table_signal
+        )
+    return _Tables(
+        table_weight, table_signal, segments, cell, cell_width, by_rows if rows else by_points
+    )
+
+
+def _segments(cell: np.ndarray) -> _Segments:
+    column = (cell // CELLS_PER_BIN).astype(np.intp)
+    breaks = np.flatnonzero(np.diff(column) > MIN_GAP) + 1
+    last_point = np.append(breaks, len(cell))
+    # A bin that begins up to S - 1 cells into a column may start in the one before.
+    begin = column[np.append(0, breaks)] - 1
+    end = column[last_point - 1] + 1
+    length = end - begin
+    shift = begin - (np.cumsum(length) - length)
+    return _Segments(begin, end, shift, last_point)
 
 
 def _cut(

@@ -33,7 +33,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
 cdef enum:
-    LANES = 8            # independent maxima, so that the sweep vectorises
+    LANES = 32           # independent maxima, so that the sweep vectorises
     S = 4                # CELLS_PER_BIN of reference.py
     CHUNK = 512          # points whose phases are computed together
 
@@ -86,25 +86,22 @@ def polyphase_sums(
     const double[::1] cell,           # IN  cell of each point (whole numbers), ascending
     const double[::1] weight,         # IN  1 / error^2
     const double[::1] signal,         # IN  weight * (flux - mean)
+    const Py_ssize_t[::1] last_point, # IN  stop index of the points of each segment
+    const Py_ssize_t[::1] shift,      # IN  what takes a column of time to one of the table
     double[:, ::1] table_weight,      # OUT (S, n) sums over cells s + S m .. s + S m + S - 1
-    double[:, ::1] table_signal,      # OUT column m + 1 holds m, so that m = -1 exists
-    Py_ssize_t[::1] occupied,         # OUT (n + 1) bins with data before each column
+    double[:, ::1] table_signal,      # OUT column m - shift holds column m of time
 ):
     """Sum the points over S consecutive cells, for each of the S alignments."""
-    cdef Py_ssize_t n_points = cell.shape[0]
-    cdef Py_ssize_t n_columns = table_weight.shape[1]
-    cdef Py_ssize_t i, s, column, count = 0
+    cdef Py_ssize_t i = 0, s, segment, column
     with nogil:
-        for i in range(n_points):
-            for s in range(S):
-                column = (<Py_ssize_t> cell[i] - s + S) // S
-                table_weight[s, column] += weight[i]
-                table_signal[s, column] += signal[i]
-        for column in range(n_columns):
-            occupied[column] = count
-            if table_weight[0, column] > 0.0:
-                count += 1
-        occupied[n_columns] = count
+        for segment in range(last_point.shape[0]):
+            while i < last_point[segment]:
+                for s in range(S):
+                    # The added S keeps the division away from negative numbers.
+                    column = (<Py_ssize_t> cell[i] - s + S) // S - 1 - shift[segment]
+                    table_weight[s, column] += weight[i]
+                    table_signal[s, column] += signal[i]
+                i += 1
 
 
 # ------------------------------------------------------------------ the fold
@@ -127,33 +124,41 @@ cdef inline void add_four_rows(
 
 cdef void fold_rows(
     Workspace* ws,
-    const double* table_weight, const double* table_signal, const Py_ssize_t* occupied,
-    Py_ssize_t n_columns, Py_ssize_t n_cells, double cells_per_period, Py_ssize_t n_bins,
+    const double* table_weight, const double* table_signal, Py_ssize_t n_columns,
+    const Py_ssize_t* begin, const Py_ssize_t* end, const Py_ssize_t* shift, Py_ssize_t n_segments,
+    double cells_per_period, Py_ssize_t n_bins,
 ) noexcept nogil:
-    """Add the cycles of one period, each a contiguous run of the tables."""
-    cdef Py_ssize_t k, start, column, phase, low, high, n_rows = 0, i = 0
-    cdef Py_ssize_t n_cycles = <Py_ssize_t> ((<double> n_cells + 1.0) / cells_per_period) + 2
+    """Add the cycles of one period, each a contiguous run of the tables.
+
+    Segment j covers the columns begin[j] .. end[j] of time; the gaps between them are
+    not in the tables and cost nothing.
+    """
+    cdef Py_ssize_t j, cycle, start, column, low, high, n_rows = 0, i = 0
     memset(ws.weight, 0, n_bins * sizeof(double))
     memset(ws.signal, 0, n_bins * sizeof(double))
-    # Cycle -1 holds no cell of its own; its overhang (design note 3) holds the first boxes.
-    for k in range(-1, n_cycles):
-        start = <Py_ssize_t> floor(<double> k * cells_per_period + 0.5)
-        if start >= n_cells:
-            break
-        column = (start + S * n_cells) // S - n_cells   # floor for negative starts too
-        phase = start - S * column
-        column += 1
-        low = 0 if column >= 0 else -column
-        high = n_bins if column + n_bins <= n_columns else n_columns - column
-        # `occupied` counts alignment 0, whose columns this row overlaps by up to one more.
-        if high <= low or occupied[min(column + high + 1, n_columns)] == occupied[column + low]:
-            continue
-        if low == 0 and high == n_bins:
-            ws.rows[n_rows] = phase * n_columns + column
-            n_rows += 1
-        else:
-            add_row(ws.weight + low, table_weight + phase * n_columns + column + low, high - low)
-            add_row(ws.signal + low, table_signal + phase * n_columns + column + low, high - low)
+    for j in range(n_segments):
+        # The first cycle whose row, overhang included, reaches into the segment. Cycle -1
+        # holds no cell of its own; its overhang (design note 3) holds the first boxes.
+        cycle = <Py_ssize_t> floor(<double> ((begin[j] - n_bins - 1) * S) / cells_per_period)
+        cycle = max(cycle, -1)
+        while True:
+            start = <Py_ssize_t> floor(<double> cycle * cells_per_period + 0.5)
+            column = floor_div(start)
+            if column >= end[j]:
+                break
+            low = begin[j] - column if begin[j] > column else 0
+            high = min(n_bins, end[j] - column)
+            i = (start - S * column) * n_columns + column - shift[j]
+            cycle += 1
+            if high <= low:
+                continue
+            if low == 0 and high == n_bins:
+                ws.rows[n_rows] = i
+                n_rows += 1
+            else:
+                add_row(ws.weight + low, table_weight + i + low, high - low)
+                add_row(ws.signal + low, table_signal + i + low, high - low)
+    i = 0
     while i + 4 <= n_rows:
         add_four_rows(
             ws.weight, table_weight + ws.rows[i], table_weight + ws.rows[i + 1],
@@ -166,6 +171,11 @@ cdef void fold_rows(
         add_row(ws.weight, table_weight + ws.rows[i], n_bins)
         add_row(ws.signal, table_signal + ws.rows[i], n_bins)
         i += 1
+
+
+cdef inline Py_ssize_t floor_div(Py_ssize_t cell) noexcept nogil:
+    """cell // S rounded down, for negative cells too (C rounds to zero)."""
+    return cell // S if cell >= 0 else -((S - 1 - cell) // S)
 
 
 cdef inline double cycle_start(double k, double cells_per_period) noexcept nogil:
@@ -243,26 +253,34 @@ cdef inline double box_score(
     return score if weight_out > least else 0.0
 
 
+cdef inline void raise_to_scores(
+    double* lane, const double* begin_weight, const double* begin_signal,
+    const double* end_weight, const double* end_signal, double total, double least,
+) noexcept nogil:
+    cdef double score
+    cdef Py_ssize_t j
+    for j in range(LANES):
+        score = box_score(end_weight[j] - begin_weight[j],
+                          end_signal[j] - begin_signal[j], total, least)
+        lane[j] = score if score > lane[j] else lane[j]
+
+
 cdef double best_score(
     const double* cum_weight, const double* cum_signal, Py_ssize_t width, Py_ssize_t n_starts,
     double total, double least,
 ) noexcept nogil:
     cdef double lane[LANES]
     cdef double score, best = 0.0
-    cdef const double* end_weight = cum_weight + width
-    cdef const double* end_signal = cum_signal + width
     cdef Py_ssize_t b = 0, j
     for j in range(LANES):
         lane[j] = 0.0
     while b + LANES <= n_starts:
-        for j in range(LANES):
-            score = box_score(end_weight[b + j] - cum_weight[b + j],
-                              end_signal[b + j] - cum_signal[b + j], total, least)
-            lane[j] = score if score > lane[j] else lane[j]
+        raise_to_scores(lane, cum_weight + b, cum_signal + b, cum_weight + b + width,
+                        cum_signal + b + width, total, least)
         b += LANES
     while b < n_starts:
-        score = box_score(end_weight[b] - cum_weight[b],
-                          end_signal[b] - cum_signal[b], total, least)
+        score = box_score(cum_weight[b + width] - cum_weight[b],
+                          cum_signal[b + width] - cum_signal[b], total, least)
         best = score if score > best else best
         b += 1
     for j in range(LANES):
@@ -317,7 +335,9 @@ cdef Best search_boxes(
 def spectrum(
     const double[:, ::1] table_weight,     # IN  polyphase sums; no columns: fold the points
     const double[:, ::1] table_signal,     # IN
-    const Py_ssize_t[::1] occupied,        # IN
+    const Py_ssize_t[::1] begin,           # IN  columns of time that each segment covers
+    const Py_ssize_t[::1] end,             # IN
+    const Py_ssize_t[::1] shift,           # IN  its columns in time minus those in the tables
     const double[::1] cell,                # IN  cell of each point (whole numbers)
     const double[::1] weight,              # IN
     const double[::1] signal,              # IN
@@ -353,7 +373,8 @@ def spectrum(
         largest = max(largest, <Py_ssize_t> (period[k] / cell_width / S) + 2 + n)
     with nogil:
         status = workspace_init(
-            &ws, largest, <Py_ssize_t> (<double> n_cells * cell_width / shortest) + 4)
+            &ws, largest,
+            <Py_ssize_t> (<double> n_cells * cell_width / shortest) + 2 * begin.shape[0] + 4)
         if status == 0:
             for i in range(chosen.shape[0]):
                 k = chosen[i]
@@ -363,8 +384,9 @@ def spectrum(
                 starts = longest + 1 if <double> (longest * S) < q else longest
                 overhang = min(width[n_durations - 1], longest)
                 if n_columns > 0:
-                    fold_rows(&ws, &table_weight[0, 0], &table_signal[0, 0], &occupied[0],
-                              n_columns, n_cells, q, starts + overhang)
+                    fold_rows(&ws, &table_weight[0, 0], &table_signal[0, 0], n_columns,
+                              &begin[0], &end[0], &shift[0], begin.shape[0],
+                              q, starts + overhang)
                 else:
                     fold_points(&ws, &cell[0], &weight[0], &signal[0], cell.shape[0],
                                 q, starts + overhang, overhang)

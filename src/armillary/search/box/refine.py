@@ -52,9 +52,11 @@ class UnbinnedSearch:
         """The best box over every t0 and all durations; None without a dimming."""
         phase = self.time - period * np.floor(self.time / period)
         order = np.argsort(phase, kind="stable")
-        # Two periods, so that a box across phase zero is a run of points too.
-        position = np.concatenate([phase[order], phase[order] + period])
-        return self._best_run(position, np.tile(order, 2), period, durations)
+        # The first points once more, so that a box across phase zero is a run of points too.
+        n_again = np.searchsorted(phase[order], durations.max(), side="right")
+        again = order[:n_again]
+        position = np.concatenate([phase[order], phase[again] + period])
+        return self._best_run(position, np.concatenate([order, again]), period, durations)
 
     def refine(self, box: Box, durations: np.ndarray) -> Box:
         """Move period, t0 and duration to the best box near one; never to a worse one."""

@@ -31,6 +31,10 @@ ARRAYS = {
     "level": "flux",
 }
 
+#: What binning may take off a peak, and how many trial periods are compared unbinned.
+BINNING_LOSS = 0.2
+MAX_RIVALS = 5
+
 
 @dataclass(frozen=True, slots=True)
 class Peak:
@@ -226,14 +230,25 @@ class Periodogram:
         return chosen
 
     def _refined(self, index: int) -> Peak:
-        durations = self.trial_durations[self.duration_start[index] : self.duration_stop[index]]
-        box = self._unbinned.best_box(float(self.period[index]), durations)
-        if box is None:
-            # Only bins could make a dimming here; keep what the spectrum says.
-            box = self._box_of_spectrum(index)
-        else:
-            box = self._unbinned.refine(box, durations)
+        found = [(self._unbinned_box(i), i) for i in self._rivals(index)]
+        box, index = max(found, key=lambda candidate: candidate[0].score)
+        box = self._unbinned.refine(box, self._durations(index))
         return self._peak(box, float(self.sde[index]))
+
+    def _rivals(self, index: int) -> np.ndarray:
+        """The trial periods of a peak that the binning may have put behind its highest."""
+        same_peak = np.abs(1.0 / self.period - 1.0 / self.period[index]) * self.light_curve.span < 1
+        close = same_peak & (self.delta_chi2 >= (1.0 - BINNING_LOSS) * self.delta_chi2[index])
+        rivals = np.flatnonzero(close)
+        return rivals[np.argsort(-self.delta_chi2[rivals], kind="stable")][:MAX_RIVALS]
+
+    def _durations(self, index: int) -> np.ndarray:
+        return self.trial_durations[self.duration_start[index] : self.duration_stop[index]]
+
+    def _unbinned_box(self, index: int) -> Box:
+        box = self._unbinned.best_box(float(self.period[index]), self._durations(index))
+        # Only bins could make a dimming here; keep what the spectrum says.
+        return self._box_of_spectrum(index) if box is None else box
 
     def _box_of_spectrum(self, index: int) -> Box:
         variance = self.depth_err[index] ** 2

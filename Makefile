@@ -1,0 +1,85 @@
+# Everything a fresh machine needs: Python 3.11+, a C compiler, make, a package index.
+#
+#   make demo    environment, build, the main job on real data
+#   make test    environment, build, all tests, plugins included
+#   make lint    ruff and mypy
+#   make docs    the documentation, into docs/_build/html
+#   make bench   a quick comparison with the peers
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+KERNELS := $(shell find src -name '*.pyx' -o -name '*.pxd')
+PLUGINS := $(wildcard plugins/*)
+DEBUG   := build/debug
+
+.PHONY: demo test lint docs bench build pythons clean
+
+demo: $(VENV)/.demo
+	$(BIN)/armillary demo search
+
+build: $(VENV)/.built
+
+# ---------------------------------------------------------------- environment and build
+
+$(VENV)/.created:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "armillary needs Python 3.11 or later; try make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) --upgrade pip setuptools cython
+	touch $@
+
+# An editable install: Python files are live, kernels are rebuilt when they change.
+$(VENV)/.built: $(VENV)/.created pyproject.toml setup.py $(KERNELS) $(wildcard plugins/*/pyproject.toml)
+	$(PIP) --no-build-isolation --editable '.[plot,detrend]' $(foreach plugin,$(PLUGINS),--editable $(plugin)[all])
+	touch $@
+
+$(VENV)/.demo: $(VENV)/.built
+	$(PIP) --no-deps foldedleastsquares
+	touch $@
+
+$(VENV)/.tools: $(VENV)/.built
+	$(PIP) --no-build-isolation --editable '.[test,lint,plot,detrend]'
+	touch $@
+
+$(VENV)/.docs: $(VENV)/.tools
+	$(PIP) --no-build-isolation --editable '.[docs,plot,detrend]'
+	touch $@
+
+$(VENV)/.bench: $(VENV)/.built
+	$(PIP) --no-build-isolation --editable '.[bench,plot,detrend]'
+	touch $@
+
+# The kernels once more, with Cython's bounds and initialisation checks.
+$(DEBUG)/.built: $(VENV)/.created setup.py pyproject.toml $(KERNELS)
+	rm -rf $(DEBUG)
+	ARMILLARY_CYTHON_DEBUG=1 $(PIP) --no-build-isolation --no-deps --target $(DEBUG) .
+	touch $@
+
+# ---------------------------------------------------------------- what developers run
+
+# pytest's summary of the main suite comes last.
+test: $(VENV)/.tools $(DEBUG)/.built pythons
+	PYTHONPATH=$(DEBUG) $(BIN)/python -m pytest -q -m kernel tests
+	$(BIN)/python -m pytest -q --doctest-modules src/armillary tests plugins
+
+# A short pass on every other interpreter from 3.11 on that is at hand.
+pythons: $(VENV)/.tools
+	$(BIN)/python tools/other_pythons.py
+
+lint: $(VENV)/.tools
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+docs: $(VENV)/.docs
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@echo "open docs/_build/html/index.html"
+
+bench: $(VENV)/.bench
+	$(BIN)/python asv_bench/quick.py
+
+clean:
+	rm -rf $(VENV) .venv-* build docs/_build
+	find src plugins -name '*.so' -delete
