@@ -2,24 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 from astropy.io import fits
-
-REPOSITORY = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="session")
-def transit_data() -> Path:
-    """The folder of real light curves."""
-    root = Path(os.environ.get("ARMILLARY_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
-    folder = root / "transit"
-    if not folder.is_dir():
-        pytest.skip(f"no real data at {folder}; set ARMILLARY_TEST_DATA to where they are")
-    return folder
 
 
 @pytest.fixture

@@ -17,16 +17,6 @@ from armillary.search.conditioning import detrend, stitch
 LOGGER = "armillary.search.conditioning.api"
 
 
-@pytest.fixture(scope="module")
-def transit_data():
-    """The folder of real light curves."""
-    default = Path(__file__).parents[3] / "shared" / "data"
-    folder = Path(os.environ.get("ARMILLARY_TEST_DATA", default)) / "transit"
-    if not folder.is_dir():
-        pytest.skip(f"no real data at {folder}; set ARMILLARY_TEST_DATA to where they are")
-    return folder
-
-
 def segment(start, level=1.0, n=50, flux_err=True, seed=0, **meta):
     time = start + np.arange(n) * 0.02
     flux = level * np.random.default_rng(seed).normal(1.0, 1e-3, n)

@@ -64,6 +64,11 @@ def _numpy_features() -> dict[str, bool]:
 
 @functools.cache
 def load_kernel(package: str) -> ModuleType:
-    """Import the variant in use of the kernel of a package."""
-    suffix = {"baseline": ""}.get(variant(), f"_{variant()}")
+    """The variant in use of the kernel of a package."""
+    return kernel_module(package, variant())
+
+
+def kernel_module(package: str, name: str) -> ModuleType:
+    """One variant of the kernel of a package."""
+    suffix = "" if name == "baseline" else f"_{name}"
     return importlib.import_module(f"{package}.kernel{suffix}")

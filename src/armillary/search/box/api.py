@@ -206,15 +206,16 @@ def _durations(
         durations = np.unique(_positive_vector("duration", duration))
         start = np.zeros(len(periods), np.intp)
         stop = np.full(len(periods), len(durations), np.intp)
-    shorter = np.searchsorted(durations, periods, side="left")
-    usable = np.minimum(stop, shorter)
-    n_skipped = int((stop - np.maximum(usable, start)).sum())
-    if not np.any(usable > start):
+    wanted = int(stop.sum() - start.sum())
+    np.minimum(stop, np.searchsorted(durations, periods, side="left"), out=stop)
+    np.maximum(stop, start, out=stop)
+    n_tried = int(stop.sum() - start.sum())
+    if not n_tried:
         raise ValueError(
             f"no duration (shortest {durations[0]:.6g} d) is shorter than a period "
             f"(longest {periods.max():.6g} d)"
         )
-    return durations, start.astype(np.intp), usable.astype(np.intp), n_skipped
+    return durations, start, stop, wanted - n_tried
 
 
 def _positive_vector(name: str, value: Any) -> np.ndarray:

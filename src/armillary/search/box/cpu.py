@@ -25,8 +25,8 @@ POINT_COST = 6
 ROW_COST = 40
 #: A gap of more bins than this is left out of the tables.
 MIN_GAP = 64
-#: Most bins that are tabulated; four alignments of two float64 tables make 24 MB.
-MAX_TABLE_BINS = 375_000
+#: Most bins that are tabulated; four alignments of two float64 tables make 16 MB.
+MAX_TABLE_BINS = 250_000
 
 
 
@@ -113,7 +113,7 @@ def bls(
                 *results.values(),
             )
 
-        blocks, cost = _cut(chosen, period, duration_stop - first, tables)
+        blocks, cost = _cut(chosen, period, duration_stop, first, tables)
         run_blocks(
             blocks,
             work,
@@ -172,11 +172,17 @@ def _segments(cell: np.ndarray) -> _Segments:
 
 
 def _cut(
-    chosen: np.ndarray, period: np.ndarray, n_durations: np.ndarray, tables: _Tables
+    chosen: np.ndarray, period: np.ndarray, duration_stop: np.ndarray, first: int, tables: _Tables
 ) -> tuple[list[np.ndarray], int]:
     """Blocks of about BLOCK_WORK each, and the work of all of them."""
-    starts = period[chosen] / (tables.cell_width * CELLS_PER_BIN)
-    work = np.cumsum(tables.work_of_fold + starts * (2 + n_durations[chosen]))
+    # In place: a grid may have as many periods as memory has room for.
+    work = period[chosen]
+    work /= tables.cell_width * CELLS_PER_BIN
+    n_sweeps = duration_stop[chosen]
+    n_sweeps += 2 - first  # one to clear the bins, one to sum them up
+    work *= n_sweeps
+    work += tables.work_of_fold
+    np.cumsum(work, out=work)
     cuts = np.searchsorted(work, np.arange(BLOCK_WORK, work[-1], BLOCK_WORK))
     blocks = [block for block in np.split(chosen, np.unique(cuts)) if len(block)]
     return blocks, int(work[-1])

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -360,7 +361,7 @@ class Periodogram:
                 arrays: Mapping[str, np.ndarray] = dict(file)
             header = json.loads(str(arrays["header"]))
             known = header["format"] == "armillary.search.Periodogram 1"
-        except (KeyError, TypeError, ValueError, EOFError):
+        except (KeyError, TypeError, ValueError, EOFError, BadZipFile):
             known = False
         if not known:
             raise ValueError(f"{path} holds no periodogram written by armillary")

@@ -183,7 +183,7 @@ def durations_by_period(
     last = np.maximum(last, first)  # a coarse lattice may have no point in the range
     steps = np.arange(first.min(), last.max() + 1)
     durations = LATTICE_ORIGIN * log_step ** steps.astype(float)
-    return durations, first - steps[0], last - steps[0] + 1
+    return durations, (first - steps[0]).astype(np.intp), (last - steps[0] + 1).astype(np.intp)
 
 
 def central_transit_duration(period: np.ndarray, star: Star) -> np.ndarray:
