@@ -61,29 +61,34 @@ class BuildKernels(build_ext):
 
     def build_extensions(self):
         msvc = self.compiler.compiler_type == "msvc"
-        common = MSVC_FLAGS if msvc else UNIX_FLAGS
+        self.flags = MSVC_FLAGS if msvc else UNIX_FLAGS
         for extension in self.extensions:
             _, unix, microsoft = VARIANTS[VARIANT_OF[extension.name]]
-            extension.extra_compile_args = common + (microsoft if msvc else unix)
+            extension.extra_compile_args = self.flags + (microsoft if msvc else unix)
         super().build_extensions()
-        self.write_build_information(common)
 
-    def write_build_information(self, flags):
+    def run(self):
+        super().run()
+        # Only here does setuptools say again whether the build is in place.
+        in_place = self.inplace or getattr(self, "editable_mode", False)
+        root = PACKAGE if in_place else Path(self.build_lib) / "armillary"
+        root.mkdir(parents=True, exist_ok=True)
+        (root / "_build_info.py").write_text(self.build_information())
+
+    def build_information(self):
         compiler = getattr(self.compiler, "compiler_so", None) or [self.compiler.compiler_type]
         lines = [
             '"""How the kernels were built; written by setup.py."""',
             "",
             f"COMPILER = {' '.join(compiler[:1])!r}",
-            f"FLAGS = {tuple(flags)!r}",
+            f"FLAGS = {tuple(self.flags)!r}",
             f"VARIANTS = {tuple(sorted(set(VARIANT_OF.values())))!r}",
             f"CYTHON = {Cython.__version__!r}",
             f"PYTHON = {sys.version.split()[0]!r}",
             f"DEBUG = {DEBUG!r}",
             "",
         ]
-        root = PACKAGE if self.inplace else Path(self.build_lib) / "armillary"
-        root.mkdir(parents=True, exist_ok=True)
-        (root / "_build_info.py").write_text("\n".join(lines))
+        return "\n".join(lines)
 
 
 PAIRS = list(extensions())

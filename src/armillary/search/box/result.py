@@ -215,7 +215,7 @@ class Periodogram:
         if k < 1:
             raise ValueError(f"k must be at least 1, not {k}")
         peaks = [self._refined(index) for index in self._separate_maxima(k)]
-        return sorted(peaks, key=lambda peak: -peak.delta_chi2)
+        return sorted(filter(None, peaks), key=lambda peak: -peak.delta_chi2)
 
     def _separate_maxima(self, k: int) -> list[int]:
         height = np.where(self.delta_chi2 > 0, self.delta_chi2, -np.inf)
@@ -230,9 +230,13 @@ class Periodogram:
             height[near] = -np.inf
         return chosen
 
-    def _refined(self, index: int) -> Peak:
+    def _refined(self, index: int) -> Peak | None:
+        """The candidate at a maximum; None if its dimming is one of the bins only."""
         found = [(self._unbinned_box(i), i) for i in self._rivals(index)]
-        box, index = max(found, key=lambda candidate: candidate[0].score)
+        boxes = [(box, i) for box, i in found if box is not None]
+        if not boxes:
+            return None
+        box, index = max(boxes, key=lambda candidate: candidate[0].score)
         box = self._unbinned.refine(box, self._durations(index))
         return self._peak(box, float(self.sde[index]))
 
@@ -246,25 +250,8 @@ class Periodogram:
     def _durations(self, index: int) -> np.ndarray:
         return self.trial_durations[self.duration_start[index] : self.duration_stop[index]]
 
-    def _unbinned_box(self, index: int) -> Box:
-        box = self._unbinned.best_box(float(self.period[index]), self._durations(index))
-        # Only bins could make a dimming here; keep what the spectrum says.
-        return self._box_of_spectrum(index) if box is None else box
-
-    def _box_of_spectrum(self, index: int) -> Box:
-        variance = self.depth_err[index] ** 2
-        total = self._unbinned.total
-        # 1 / W_in + 1 / W_out = variance, with W_out = W - W_in.
-        weight_in = 0.5 * total * (1.0 - np.sqrt(max(0.0, 1.0 - 4.0 / (variance * total))))
-        signal_in = -self.depth[index] * weight_in * (total - weight_in) / total
-        return Box(
-            float(self.period[index]),
-            float(self.t0[index] - self.light_curve.epoch),
-            float(self.duration[index]),
-            float(weight_in),
-            float(signal_in),
-            float(self.delta_chi2[index]),
-        )
+    def _unbinned_box(self, index: int) -> Box | None:
+        return self._unbinned.best_box(float(self.period[index]), self._durations(index))
 
     def _peak(self, box: Box, sde: float) -> Peak:
         weight_out = self._unbinned.total - box.weight_in

@@ -1,0 +1,56 @@
+"""Both peers against everything that armillary promises of ``search.bls``."""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+
+import numpy as np
+import pytest
+
+from armillary.plugins.registry import get_registry
+from armillary.search import bls
+from armillary.testing import conformance
+
+test_astropy = conformance(
+    "search.bls",
+    "astropy",
+    expected_failures={
+        "transit_across_phase_zero": (
+            "bls.c writes its padding over the last bin of the folded light curve, so that a box "
+            "across phase zero misses its points (seen with 8.0.2: 53 of 596 in the box; a "
+            "tenth of delta_chi2 is lost there on average, half as much elsewhere)"
+        ),
+        "long_transit_across_phase_zero": (
+            "bls.c repeats only one shortest duration after the end of the folded light curve, so "
+            "that no longer box can start later (seen with 8.0.2: at 1.7 d for a box of 0.4 d "
+            "that should start at 1.8 d of a period of 2 d)"
+        ),
+    },
+)
+
+test_gerbls = conformance(
+    "search.bls",
+    "gerbls",
+    expected_failures={
+        "dimming_beside_a_brightening": (
+            "GERBLS squares the signal without looking at its sign, so that the brightening is its "
+            "best box (seen with 0.8.1: depth -0.02 beside a dimming of 0.01)"
+        ),
+    },
+)
+
+
+def test_the_distribution_is_found_through_its_entry_point() -> None:
+    (entry,) = (e for e in entry_points(group="armillary") if e.name == "peers")
+    assert entry.dist is not None
+    assert entry.dist.name == "armillary-peers"
+    backends = get_registry().backends("search.bls")
+    for name in ("astropy", "gerbls"):
+        assert backends[name].distribution == "armillary-peers"
+
+
+def test_gerbls_refuses_a_light_curve_too_long_for_its_memory() -> None:
+    pytest.importorskip("gerbls", reason="gerbls is not installed")
+    time = np.array([0.0, 1.0, 2.0, 3.0, 4e5])
+    with pytest.raises(ValueError, match=r"resample the light curve .* more than 10,000,000"):
+        bls(time, np.arange(5.0), 1.0, period=2.0, duration=0.1, backend="gerbls")

@@ -1,0 +1,17 @@
+"""The ``armillary`` command.
+
+=============  ========================================================
+main.py        the command itself: version, verbosity, errors, Ctrl-C
+status.py      ``armillary status``
+search.py      ``armillary search bls``
+check.py       ``armillary check``
+demo.py        ``armillary demo``
+jobs.py        files into targets, targets into outcomes
+pool.py        many searches side by side, results in order
+candidates.py  outcomes into a table on the screen and into a file
+pictures.py    which picture goes into which file
+k2_3.py        the demonstration of a search, on the star K2-3
+comparison.py  the demonstration's comparison with astropy
+messages.py    what is said on standard error
+=============  ========================================================
+"""

@@ -1,0 +1,40 @@
+"""Backends that exist for one test only."""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from armillary.plugins import Implementation
+from armillary.plugins.records import Registered
+from armillary.plugins.registry import Registry, load_registry, set_registry
+
+MODULE = "armillary_test_backends"
+
+
+@pytest.fixture
+def register(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., str]]:
+    """A function that registers a target as the backend ``fake`` and gives its name."""
+    module = types.ModuleType(MODULE)
+    monkeypatch.setitem(sys.modules, MODULE, module)
+    previous = set_registry(load_registry([]))
+
+    def add(target: Callable[..., object], can_run: Callable[..., object] | None = None) -> str:
+        module.target, module.can_run = target, can_run  # type: ignore[attr-defined]
+        record = Implementation(
+            operation="search.bls",
+            name="fake",
+            target=f"{MODULE}:target",
+            api=1,
+            can_run=f"{MODULE}:can_run" if can_run else None,
+        )
+        registry: Registry = load_registry([])
+        registry.implementations["search.bls"]["fake"] = Registered(record, "armillary-fake", "1.0")
+        set_registry(registry)
+        return "fake"
+
+    yield add
+    set_registry(previous)

@@ -1,0 +1,266 @@
+"""The kit must fail backends that are wrong, each by the check that is meant for it."""
+
+from __future__ import annotations
+
+import functools
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from armillary.plugins import ContractError, UnknownBackend
+from armillary.search.box.cpu import bls as right
+from armillary.testing import CheckFailed, checks, conformance, run_checks
+from armillary.testing.kit import run_check
+
+Arrays = dict[str, np.ndarray]
+
+
+def calling(change: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[..., Arrays]:
+    """The compiled backend, with other arguments than it was given."""
+
+    @functools.wraps(right)
+    def target(**arguments: Any) -> Arrays:
+        return right(**change(arguments))
+
+    return target
+
+
+def returning(change: Callable[[Arrays, dict[str, Any]], Arrays]) -> Callable[..., Arrays]:
+    """The compiled backend, with its results changed; ``change`` sees them and the arguments."""
+
+    @functools.wraps(right)
+    def target(**arguments: Any) -> Arrays:
+        return change(right(**arguments), arguments)
+
+    return target
+
+
+def moved(found: Arrays, arguments: dict[str, Any], days: np.ndarray | float) -> Arrays:
+    t0 = found["t0"] + days
+    return found | {"t0": t0 - arguments["period"] * np.floor(t0 / arguments["period"])}
+
+
+def touched(arguments: dict[str, Any]) -> dict[str, Any]:
+    arguments["flux"] -= arguments["flux"].mean()
+    return arguments
+
+
+_restless = np.random.default_rng()
+
+#: What is wrong -> the backend, and a check that must notice.
+WRONG = {
+    "brightenings instead of dimmings": (
+        calling(lambda a: a | {"flux": -a["flux"]}),
+        "best_of_injected_signals",
+    ),
+    "negative depths": (
+        returning(lambda r, a: r | {"depth": -r["depth"]}),
+        "brightenings_do_not_count",
+    ),
+    "no weights": (
+        calling(lambda a: a | {"flux_err": np.full_like(a["flux_err"], a["flux_err"].mean())}),
+        "very_uneven_errors",
+    ),
+    "no weights, to numbers": (
+        calling(lambda a: a | {"flux_err": np.full_like(a["flux_err"], a["flux_err"].mean())}),
+        "boxes_hold_what_they_say",
+    ),
+    "a phase one bin late": (
+        returning(lambda r, a: moved(r, a, a["duration"][0] / a["oversample"])),
+        "boxes_hold_what_they_say",
+    ),
+    "t0 at the start of the transit": (
+        returning(lambda r, a: moved(r, a, -0.5 * r["duration"])),
+        "t0_is_the_middle_of_the_first_transit",
+    ),
+    "t0 beyond the first period": (
+        returning(lambda r, a: r | {"t0": r["t0"] + a["period"]}),
+        "t0_is_the_middle_of_the_first_transit",
+    ),
+    "the longest duration ignored": (
+        calling(
+            lambda a: (
+                a | {"duration_stop": np.maximum(a["duration_start"] + 1, a["duration_stop"] - 1)}
+            )
+        ),
+        "every_duration",
+    ),
+    "durations of its own": (
+        returning(lambda r, a: r | {"duration": 1.01 * r["duration"]}),
+        "duration_is_one_of_the_tested",
+    ),
+    "an argument overwritten": (calling(touched), "inputs_are_left_alone"),
+    "another answer each time": (
+        returning(lambda r, a: r | {"depth": r["depth"] * (1 + 1e-12 * _restless.random())}),
+        "repeated_call",
+    ),
+    "an answer that depends on threads": (
+        returning(lambda r, a: r | {"depth": r["depth"] * (1 + 1e-12 * a["threads"])}),
+        "number_of_threads",
+    ),
+    "an answer that depends on the grid": (
+        returning(lambda r, a: r | {"depth": r["depth"] * (1 + 1e-6 * len(a["period"]))}),
+        "one_period_at_a_time",
+    ),
+    "a likelihood instead of delta_chi2": (
+        returning(lambda r, a: r | {"delta_chi2": 0.5 * r["delta_chi2"]}),
+        "identities_of_the_statistic",
+    ),
+    "zero for unknown": (
+        returning(lambda r, a: r | {"depth": np.nan_to_num(r["depth"])}),
+        "brightenings_do_not_count",
+    ),
+    "single precision": (
+        returning(lambda r, a: {name: array.astype(np.float32) for name, array in r.items()}),
+        "results_are_float64",
+    ),
+    "times without their first": (
+        calling(lambda a: a | {"time": a["time"][1:], **_without_first(a)}),
+        "duplicate_times",
+    ),
+    "chatter": (
+        returning(lambda r, a: print("searching") or r),  # type: ignore[func-returns-value]
+        "nothing_is_printed",
+    ),
+}
+
+
+def _without_first(arguments: dict[str, Any]) -> dict[str, Any]:
+    return {name: arguments[name][1:] for name in ("flux", "flux_err")}
+
+
+def check_named(name: str) -> Any:
+    return next(check for check in checks("search.bls") if check.name == name)
+
+
+@pytest.mark.parametrize(("wrong", "name"), WRONG.values(), ids=WRONG)
+def test_a_wrong_backend_fails_the_check_that_is_meant_for_it(
+    register: Callable[..., str], wrong: Callable[..., Arrays], name: str
+) -> None:
+    outcome = run_check(check_named(name), register(wrong))
+    assert outcome.outcome == "failed"
+    assert isinstance(outcome.error, CheckFailed | ContractError)
+
+
+def test_the_same_backend_unchanged_passes(register: Callable[..., str]) -> None:
+    backend = register(calling(lambda arguments: arguments))
+    assert [o.message for o in run_checks("search.bls", backend) if o.outcome != "passed"] == []
+
+
+def test_a_target_without_a_canonical_argument_fails(register: Callable[..., str]) -> None:
+    backend = register(lambda time, flux, period, **others: {})
+    outcome = run_check(check_named("arguments_of_the_target"), backend)
+    assert outcome.outcome == "failed"
+    assert "flux_err" in outcome.message
+
+
+def test_an_exception_of_the_backend_is_a_failure_with_its_words(
+    register: Callable[..., str],
+) -> None:
+    def broken(arguments: dict[str, Any]) -> dict[str, Any]:
+        raise ZeroDivisionError("no weights")
+
+    outcome = run_check(check_named("provenance"), register(calling(broken)))
+    assert outcome.outcome == "failed"
+    assert outcome.message == "ZeroDivisionError: no weights"
+
+
+# ------------------------------------------------------------------ checks
+
+
+def test_checks_have_names_and_summaries() -> None:
+    every = checks("search.bls")
+    assert len({check.name for check in every}) == len(every)
+    assert all(check.summary.endswith(".") for check in every)
+
+
+def test_an_operation_without_checks_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"no conformance checks for 'fit\.nothing'"):
+        checks("fit.nothing")
+
+
+def test_the_kit_needs_no_pytest() -> None:
+    program = (
+        "import sys; import armillary.testing as testing; testing.checks('search.bls'); "
+        "sys.exit('pytest' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+# ------------------------------------------------------------------ waivers
+
+
+def parametrised(test: Callable[..., None]) -> dict[str, Callable[[], None]]:
+    """The tests that pytest would make of a conformance function, by name."""
+    (mark,) = (m for m in test.pytestmark if m.name == "parametrize")  # type: ignore[attr-defined]
+    return {check.name: lambda check=check: test(check) for check in mark.args[1]}
+
+
+def test_conformance_makes_one_test_for_each_check() -> None:
+    assert list(parametrised(conformance("search.bls", "cpu"))) == [
+        check.name for check in checks("search.bls")
+    ]
+
+
+def test_a_waived_check_that_fails_is_an_expected_failure(register: Callable[..., str]) -> None:
+    backend = register(returning(lambda r, a: r | {"duration": 2 * r["duration"]}))
+    waivers = {"duration_is_one_of_the_tested": "it counts both sides"}
+    test = parametrised(conformance("search.bls", backend, expected_failures=waivers))
+    with pytest.raises(pytest.xfail.Exception, match="it counts both sides"):
+        test["duration_is_one_of_the_tested"]()
+
+
+def test_a_waived_check_that_passes_is_a_failure() -> None:
+    waivers = {"provenance": "it is shy"}
+    test = parametrised(conformance("search.bls", "cpu", expected_failures=waivers))
+    with pytest.raises(pytest.fail.Exception, match=r"take back its waiver \(it is shy\)"):
+        test["provenance"]()
+    outcome = run_check(check_named("provenance"), "cpu", "it is shy")
+    assert (outcome.outcome, outcome.good) == ("unexpectedly passed", False)
+
+
+def test_an_unwaived_failure_raises_what_the_check_raised(register: Callable[..., str]) -> None:
+    backend = register(returning(lambda r, a: r | {"duration": 2 * r["duration"]}))
+    test = parametrised(conformance("search.bls", backend))
+    with pytest.raises(CheckFailed, match="is none of"):
+        test["duration_is_one_of_the_tested"]()
+
+
+@pytest.mark.parametrize(
+    ("waivers", "message"),
+    [
+        ({"speed": "slow"}, "names 'speed', which is no check"),
+        ({"provenance": " "}, "a reason for 'provenance'"),
+    ],
+)
+def test_a_waiver_needs_a_check_and_a_reason(waivers: dict[str, str], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        conformance("search.bls", "cpu", expected_failures=waivers)
+    with pytest.raises(ValueError, match=message):
+        run_checks("search.bls", "cpu", waivers)
+
+
+# ------------------------------------------------------------------ backends that are not there
+
+
+def test_a_backend_that_cannot_run_is_skipped_with_its_own_sentence(
+    register: Callable[..., str],
+) -> None:
+    backend = register(calling(lambda a: a), can_run=lambda request: "there is no such device")
+    outcomes = run_checks("search.bls", backend)
+    assert {(o.outcome, o.message) for o in outcomes} == {("skipped", "there is no such device")}
+    test = parametrised(conformance("search.bls", backend))
+    with pytest.raises(pytest.skip.Exception, match="there is no such device"):
+        test["provenance"]()
+
+
+def test_a_backend_that_nobody_registers_is_an_error() -> None:
+    with pytest.raises(UnknownBackend, match="no backend 'typo' is registered for"):
+        run_checks("search.bls", "typo")
+    waived = conformance("search.bls", "typo", expected_failures={"provenance": "it is shy"})
+    with pytest.raises(UnknownBackend, match="no backend 'typo' is registered for"):
+        parametrised(waived)["provenance"]()
