@@ -31,7 +31,7 @@ class TestConstruction:
         assert lc.time.tolist() == [1, 2, 3]
         for array in (lc.time, lc.flux, lc.flux_err, lc.segment):
             assert array.dtype.isnative and array.flags.c_contiguous
-            with pytest.raises(ValueError):
+            with pytest.raises(ValueError, match="read-only"):
                 array[0] = 5
         assert (lc.time.dtype, lc.segment.dtype) == (np.float64, np.int64)
 

@@ -18,7 +18,9 @@ DURATION = [0.1, 0.2]
 
 
 def search(time, flux=None, flux_err=None, **options):
-    return arm.search.bls(time, flux, flux_err, **{"period": PERIOD, "duration": DURATION} | options)
+    return arm.search.bls(
+        time, flux, flux_err, **{"period": PERIOD, "duration": DURATION} | options
+    )
 
 
 @pytest.fixture

@@ -189,7 +189,9 @@ def test_every_variant_gives_the_same_bits(by_rows, monkeypatch):
     assert "baseline" in results
     for name, result in results.items():
         for field, array in result.items():
-            np.testing.assert_array_equal(array, results["baseline"][field], err_msg=f"{name} {field}")
+            np.testing.assert_array_equal(
+                array, results["baseline"][field], err_msg=f"{name} {field}"
+            )
 
 
 def test_reference_and_kernel_agree_on_the_cells_of_a_bin():
@@ -198,7 +200,7 @@ def test_reference_and_kernel_agree_on_the_cells_of_a_bin():
 
 def test_folding_reads_every_point_once():
     """A box as long as the period would hold the whole weight; nothing is lost at edges."""
-    time, flux, flux_err = light_curve(12, points=500, span=33.0, gap=50.0)
+    time, _, flux_err = light_curve(12, points=500, span=33.0, gap=50.0)
     weight = flux_err**-2.0
     for period in (0.9, 7.7, 31.0):
         width = 0.05 / 40

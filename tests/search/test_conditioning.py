@@ -1,11 +1,9 @@
 """Stitching keeps segments apart and on one level; detrending removes trends, not transits."""
 
 import logging
-import os
 import sys
 import threading
 import types
-from pathlib import Path
 
 import numpy as np
 import pytest

@@ -7,6 +7,7 @@ Reading order: find, load, settle clashes. Nothing here chooses a backend
 from __future__ import annotations
 
 import importlib
+import textwrap
 import threading
 import traceback
 import warnings
@@ -24,6 +25,9 @@ from .hookspecs import FAMILY_HOOKS, PROJECT, HookSpecs
 from .records import API_VERSION, Implementation, Registered
 
 CORE = "armillary"
+
+#: Characters of a stranger's error message that fit into a sentence of ours.
+MESSAGE_LENGTH = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +135,7 @@ def find_plugins(found: Iterable[EntryPoint] | None = None) -> list[Plugin]:
 
     A path that is on ``sys.path`` twice lists its distributions twice.
     """
-    plugins = {}
+    plugins: dict[tuple[str, str, str], Plugin] = {}
     for entry in entry_points(group=PROJECT) if found is None else found:
         name, version = _distribution_of(entry)
         plugin = Plugin(entry.name, entry.value, name, version, entry.load)
@@ -329,12 +333,12 @@ def _report(registry: Registry, strict: bool) -> None:
 
 
 def in_short(error: BaseException) -> str:
-    """Type and first line of an error, even of one that cannot be printed."""
+    """Type and message of an error on one line, even of one that cannot be printed."""
     try:
-        lines = str(error).strip().splitlines()
+        text = textwrap.shorten(str(error), MESSAGE_LENGTH, placeholder=" ...")
     except Exception:
-        lines = ["(its message cannot be printed)"]
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+        text = "(its message cannot be printed)"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 # ------------------------------------------------------------------ the process's registry

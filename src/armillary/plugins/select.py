@@ -371,7 +371,6 @@ def explain(operation: str, *, backend: str | None = None, arrays: str = "numpy"
     search.bls: 'cpu' would run, chosen by default
     """
     registry = get_registry()
-    registry.backends(operation)
     considered = []
     for wish in wishes(operation, backend):
         considered.append(f"{wish.asker}: {wish.name!r} {_bearing(registry, operation, wish)}")

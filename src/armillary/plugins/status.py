@@ -72,21 +72,19 @@ class Status:
 def collect_status() -> Status:
     """Look at everything; nothing that is broken can stop the look."""
     registry, problem = _look()
-    problems = [problem] if problem else []
     backends: list[BackendStatus] = []
+    problems = [problem]
     for operation in registry.operations:
-        active = None
-        if not problem:
-            active, reason = _active(operation)
-            problems += [reason] if reason and reason not in problems else []
+        active, reason = (None, problem) if problem else _active(operation)
         backends += _rows(registry, operation, active)
+        problems.append(reason)
     return Status(
         tuple(backends),
         tuple(registry.failures),
         tuple(registry.blocked),
         tuple(_settings(registry)),
         build_information(),
-        tuple(problems),
+        tuple(dict.fromkeys(filter(None, problems))),
     )
 
 
@@ -132,9 +130,8 @@ def list_backends(operation: str) -> tuple[BackendStatus, ...]:
     >>> [b.name for b in arm.list_backends("search.bls") if b.distribution == "armillary"]
     ['cpu', 'reference']
     """
-    registry = get_registry()
-    registry.backends(operation)
-    return _rows(registry, operation, _active(operation)[0])
+    active, _ = _active(operation)
+    return _rows(get_registry(), operation, active)
 
 
 def _rows(registry: Registry, operation: str, active: str | None) -> tuple[BackendStatus, ...]:

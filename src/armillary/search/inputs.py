@@ -165,13 +165,15 @@ def _vector(name: str, value: Any) -> np.ndarray:
         value = np.ma.masked_array(getattr(value, "unmasked", np.ma.getdata(value)), mask)
     try:
         if isinstance(value, np.ma.MaskedArray):
-            array = value.astype(np.float64).filled(np.nan)
+            array = np.ma.filled(value.astype(np.float64), np.nan)
         else:
             array = np.asarray(value)
             if array.dtype.kind not in "biuf":
                 array = array.astype(np.float64) if array.dtype.kind == "O" else _refuse(array)
     except (TypeError, ValueError):
-        raise ValueError(f"{name} must be an array of numbers, not {type(value).__name__}") from None
+        raise ValueError(
+            f"{name} must be an array of numbers, not {type(value).__name__}"
+        ) from None
     if array.ndim != 1:
         raise ValueError(f"{name} must be one-dimensional, not of shape {array.shape}")
     return np.array(array, dtype=np.float64, order="C")
@@ -227,8 +229,11 @@ def _usable(
         _check_errors(flux_err)
         source = "given"
     epoch = float(time[0])
+    time = time - epoch
+    for array in (time, flux, flux_err):
+        array.setflags(write=False)
     return SearchInput(
-        time - epoch, flux, flux_err, epoch, n_dropped, source, time_system, flux_unit, target
+        time, flux, flux_err, epoch, n_dropped, source, time_system, flux_unit, target
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,12 @@ from ...runtime.threads import thread_count
 from ..grid.api import durations_by_period, period_grid
 from ..grid.star import Star
 from ..inputs import SearchInput, array_kind, days, on_host, search_input
+from .reference import DEFAULT_OVERSAMPLE
 from .result import Periodogram
 
 OPERATION = "search.bls"
-DEFAULT_OVERSAMPLE = 10
+#: NumPy takes microseconds to spell a dtype, which is much of a call's dispatch.
+_dtype_name = functools.cache(str)
 RESULTS = ("delta_chi2", "depth", "depth_err", "t0", "duration", "level")
 
 
@@ -119,6 +122,9 @@ def bls(
     tried = stop > start
     threads = thread_count(threads)
 
+    # A backend computes with them and the result keeps them: nobody may write to them.
+    for array in (periods, durations, start, stop):
+        array.setflags(write=False)
     arguments = {
         "time": light_curve.time,
         "flux": light_curve.flux,
@@ -158,7 +164,7 @@ def _request(arguments: dict[str, np.ndarray], oversample: int, arrays_are: str)
     return Request(
         OPERATION,
         shapes={name: array.shape for name, array in arguments.items()},
-        dtypes={name: str(array.dtype) for name, array in arguments.items()},
+        dtypes={name: _dtype_name(array.dtype) for name, array in arguments.items()},
         options={"oversample": oversample},
         arrays=arrays_are,
     )
@@ -219,7 +225,7 @@ def _durations(
 
 
 def _positive_vector(name: str, value: Any) -> np.ndarray:
-    array = np.atleast_1d(days(name, value))
+    array = np.array(days(name, value), ndmin=1)
     if array.ndim != 1 or array.size == 0:
         raise ValueError(f"{name} must hold one or more numbers (days), not shape {array.shape}")
     bad = np.flatnonzero(~(np.isfinite(array) & (array > 0)))

@@ -13,7 +13,7 @@ import numpy as np
 
 from ...runtime.blocks import Progress, run_blocks
 from ...runtime.cpu import load_kernel
-from .reference import CELLS_PER_BIN, OFFSET
+from .reference import CELLS_PER_BIN, DEFAULT_OVERSAMPLE, OFFSET
 
 #: Work of a block, in bins added or tried: about 3 ms.
 BLOCK_WORK = 6_000_000
@@ -25,10 +25,11 @@ POINT_COST = 6
 ROW_COST = 40
 #: A gap of more bins than this is left out of the tables.
 MIN_GAP = 64
+#: A longer stretch without gaps is cut: four alignments of two float64 tables of this
+#: many bins make 256 kB, which stays in the cache of a core while several periods read it.
+MAX_SEGMENT = 4096
 #: Most bins that are tabulated; four alignments of two float64 tables make 16 MB.
 MAX_TABLE_BINS = 250_000
-
-
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def bls(
     duration: np.ndarray,
     duration_start: np.ndarray,
     duration_stop: np.ndarray,
-    oversample: int = 10,
+    oversample: int = DEFAULT_OVERSAMPLE,
     threads: int = 1,
     progress: Progress | None = None,
 ) -> dict[str, np.ndarray]:
@@ -161,7 +162,7 @@ def _tables(
 
 def _segments(cell: np.ndarray) -> _Segments:
     column = (cell // CELLS_PER_BIN).astype(np.intp)
-    breaks = np.flatnonzero(np.diff(column) > MIN_GAP) + 1
+    breaks = _cuts(column)
     last_point = np.append(breaks, len(cell))
     # A bin that begins up to S - 1 cells into a column may start in the one before.
     begin = column[np.append(0, breaks)] - 1
@@ -169,6 +170,16 @@ def _segments(cell: np.ndarray) -> _Segments:
     length = end - begin
     shift = begin - (np.cumsum(length) - length)
     return _Segments(begin, end, shift, last_point)
+
+
+def _cuts(column: np.ndarray) -> np.ndarray:
+    """Indices of the points that begin a segment: after a gap, or after MAX_SEGMENT bins."""
+    gaps = np.append(0, np.flatnonzero(np.diff(column) > MIN_GAP) + 1)
+    cuts = [gaps]
+    for first, stop in zip(gaps, np.append(gaps[1:], len(column)), strict=True):
+        edges = np.arange(column[first] + MAX_SEGMENT, column[stop - 1] + 1, MAX_SEGMENT)
+        cuts.append(first + np.searchsorted(column[first:stop], edges))
+    return np.unique(np.concatenate(cuts))[1:]
 
 
 def _cut(

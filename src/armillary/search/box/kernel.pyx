@@ -16,12 +16,16 @@
 #   2. Where points are sparse compared with bins (span/bin >> N) the same bins
 #      are filled point by point. Which of the two runs is decided by the data
 #      (cpu.py), never by the number of threads.
-#   3. Every row is read past its end by the longest box. A box across phase
+#   3. Segments. Gaps are not tabulated, and long stretches are cut into segments that
+#      fit the cache; several periods read a segment before the next one is touched.
+#      Each period still adds its segments in the order of time, so that it gives the
+#      same bits alone and in company.
+#   4. Every row is read past its end by the longest box. A box across phase
 #      zero is then one contiguous run as well, and no bin is ever partial.
-#   4. Prefix sums give any box in two subtractions; the best box is found in
+#   5. Prefix sums give any box in two subtractions; the best box is found in
 #      two sweeps (maximum, then the first place that attains it), because a
 #      maximum without its index is plain vector code.
-#   5. No FMA and no reassociation: every CPU variant gives the same bits.
+#   6. No FMA and no reassociation: every CPU variant gives the same bits.
 #
 # Cost per period: O(span/bin) or O(N) to fold, O(P/bin * n_durations) to search.
 #
@@ -35,6 +39,8 @@ from libc.string cimport memset
 cdef enum:
     LANES = 32           # independent maxima, so that the sweep vectorises
     S = 4                # CELLS_PER_BIN of reference.py
+    MAX_LANES = 16       # most periods that read a segment while it is in the cache ...
+    LANE_BINS = 16384    # ... as long as their folds, 16 bytes a bin, stay there too
     CHUNK = 512          # points whose phases are computed together
 
 # For the test that both files agree.
@@ -46,11 +52,13 @@ cdef double MIN_WEIGHT_FRACTION = 1e-9
 
 
 cdef struct Workspace:
-    double* weight        # folded weight per bin
+    double* weight        # folded weight per bin, one row of `stride` for each lane
     double* signal        # folded weight * residual per bin
-    double* cum_weight    # prefix sums of both
+    double* cum_weight    # prefix sums of both, of one period at a time
     double* cum_signal
-    Py_ssize_t* rows      # table offsets of the rows that lie inside the series
+    Py_ssize_t* rows      # table offsets of the rows that lie inside a segment
+    Py_ssize_t stride
+    Py_ssize_t n_lanes    # periods that are folded together
 
 
 cdef struct Best:
@@ -62,14 +70,16 @@ cdef struct Best:
 
 
 cdef int workspace_init(Workspace* ws, Py_ssize_t n_bins, Py_ssize_t n_rows) noexcept nogil:
-    ws.weight = <double*> malloc((4 * n_bins + 2) * sizeof(double))
+    cdef Py_ssize_t n = max(1, min(<Py_ssize_t> MAX_LANES, <Py_ssize_t> LANE_BINS // n_bins))
+    ws.stride = n_bins
+    ws.n_lanes = n
+    ws.weight = <double*> malloc((2 * n * n_bins + 2 * (n_bins + 1)) * sizeof(double))
     ws.rows = <Py_ssize_t*> malloc((n_rows + 1) * sizeof(Py_ssize_t))
     if ws.weight == NULL or ws.rows == NULL:
-        free(ws.weight)
-        free(ws.rows)
+        workspace_free(ws)
         return -1
-    ws.signal = ws.weight + n_bins
-    ws.cum_weight = ws.signal + n_bins
+    ws.signal = ws.weight + n * n_bins
+    ws.cum_weight = ws.signal + n * n_bins
     ws.cum_signal = ws.cum_weight + n_bins + 1
     return 0
 
@@ -77,6 +87,29 @@ cdef int workspace_init(Workspace* ws, Py_ssize_t n_bins, Py_ssize_t n_rows) noe
 cdef void workspace_free(Workspace* ws) noexcept nogil:
     free(ws.weight)
     free(ws.rows)
+
+
+# What a fold needs to know of one period.
+cdef struct Fold:
+    double cells_per_period
+    Py_ssize_t starts     # boxes begin in these bins
+    Py_ssize_t longest    # bins of the longest box that is shorter than the period
+    Py_ssize_t overhang   # bins past the starts that the longest box tried reaches
+    Py_ssize_t n_durations
+
+
+cdef Fold plan_fold(
+    double cells_per_period, const Py_ssize_t* width, Py_ssize_t n_durations
+) noexcept nogil:
+    cdef Fold fold
+    fold.cells_per_period = cells_per_period
+    fold.n_durations = n_durations
+    fold.longest = <Py_ssize_t> (cells_per_period / S)
+    fold.starts = fold.longest
+    if <double> (fold.longest * S) < cells_per_period:
+        fold.starts += 1
+    fold.overhang = min(width[n_durations - 1], fold.longest)
+    return fold
 
 
 # ---------------------------------------------------------------- the tables
@@ -122,54 +155,45 @@ cdef inline void add_four_rows(
         total[i] += (r0[i] + r1[i]) + (r2[i] + r3[i])
 
 
-cdef void fold_rows(
-    Workspace* ws,
+cdef void fold_segment(
+    double* weight, double* signal, Py_ssize_t* rows,
     const double* table_weight, const double* table_signal, Py_ssize_t n_columns,
-    const Py_ssize_t* begin, const Py_ssize_t* end, const Py_ssize_t* shift, Py_ssize_t n_segments,
+    Py_ssize_t begin, Py_ssize_t end, Py_ssize_t shift,
     double cells_per_period, Py_ssize_t n_bins,
 ) noexcept nogil:
-    """Add the cycles of one period, each a contiguous run of the tables.
-
-    Segment j covers the columns begin[j] .. end[j] of time; the gaps between them are
-    not in the tables and cost nothing.
-    """
-    cdef Py_ssize_t j, cycle, start, column, low, high, n_rows = 0, i = 0
-    memset(ws.weight, 0, n_bins * sizeof(double))
-    memset(ws.signal, 0, n_bins * sizeof(double))
-    for j in range(n_segments):
-        # The first cycle whose row, overhang included, reaches into the segment. Cycle -1
-        # holds no cell of its own; its overhang (design note 3) holds the first boxes.
-        cycle = <Py_ssize_t> floor(<double> ((begin[j] - n_bins - 1) * S) / cells_per_period)
-        cycle = max(cycle, -1)
-        while True:
-            start = <Py_ssize_t> floor(<double> cycle * cells_per_period + 0.5)
-            column = floor_div(start)
-            if column >= end[j]:
-                break
-            low = begin[j] - column if begin[j] > column else 0
-            high = min(n_bins, end[j] - column)
-            i = (start - S * column) * n_columns + column - shift[j]
-            cycle += 1
-            if high <= low:
-                continue
-            if low == 0 and high == n_bins:
-                ws.rows[n_rows] = i
-                n_rows += 1
-            else:
-                add_row(ws.weight + low, table_weight + i + low, high - low)
-                add_row(ws.signal + low, table_signal + i + low, high - low)
-    i = 0
+    """Add what the columns begin .. end of time hold of each cycle of one period."""
+    cdef Py_ssize_t start, column, low, high, offset, n_rows = 0, i = 0
+    # The first cycle whose row, overhang included, reaches into the segment. Cycle -1
+    # holds no cell of its own; its overhang (design note 4) holds the first boxes.
+    cdef Py_ssize_t cycle = <Py_ssize_t> floor(
+        <double> ((begin - n_bins - 1) * S) / cells_per_period)
+    cycle = max(cycle, -1)
+    while True:
+        start = <Py_ssize_t> floor(<double> cycle * cells_per_period + 0.5)
+        column = floor_div(start)
+        if column >= end:
+            break
+        cycle += 1
+        low = begin - column if begin > column else 0
+        high = min(n_bins, end - column)
+        if high <= low:
+            continue
+        offset = (start - S * column) * n_columns + column - shift
+        if low == 0 and high == n_bins:
+            rows[n_rows] = offset
+            n_rows += 1
+        else:
+            add_row(weight + low, table_weight + offset + low, high - low)
+            add_row(signal + low, table_signal + offset + low, high - low)
     while i + 4 <= n_rows:
-        add_four_rows(
-            ws.weight, table_weight + ws.rows[i], table_weight + ws.rows[i + 1],
-            table_weight + ws.rows[i + 2], table_weight + ws.rows[i + 3], n_bins)
-        add_four_rows(
-            ws.signal, table_signal + ws.rows[i], table_signal + ws.rows[i + 1],
-            table_signal + ws.rows[i + 2], table_signal + ws.rows[i + 3], n_bins)
+        add_four_rows(weight, table_weight + rows[i], table_weight + rows[i + 1],
+                      table_weight + rows[i + 2], table_weight + rows[i + 3], n_bins)
+        add_four_rows(signal, table_signal + rows[i], table_signal + rows[i + 1],
+                      table_signal + rows[i + 2], table_signal + rows[i + 3], n_bins)
         i += 4
     while i < n_rows:
-        add_row(ws.weight, table_weight + ws.rows[i], n_bins)
-        add_row(ws.signal, table_signal + ws.rows[i], n_bins)
+        add_row(weight, table_weight + rows[i], n_bins)
+        add_row(signal, table_signal + rows[i], n_bins)
         i += 1
 
 
@@ -183,7 +207,7 @@ cdef inline double cycle_start(double k, double cells_per_period) noexcept nogil
 
 
 cdef void fold_points(
-    Workspace* ws,
+    double* folded_weight, double* folded_signal,
     const double* cell, const double* weight, const double* signal, Py_ssize_t n_points,
     double cells_per_period, Py_ssize_t n_bins, Py_ssize_t overhang,
 ) noexcept nogil:
@@ -195,8 +219,6 @@ cdef void fold_points(
     cdef double position[CHUNK]
     cdef double k, p
     cdef Py_ssize_t first = 0, n, i, bin
-    memset(ws.weight, 0, n_bins * sizeof(double))
-    memset(ws.signal, 0, n_bins * sizeof(double))
     while first < n_points:
         n = min(<Py_ssize_t> CHUNK, n_points - first)
         for i in range(n):
@@ -216,30 +238,32 @@ cdef void fold_points(
                 k += 1.0
                 p = cell[first + i] - cycle_start(k, cells_per_period)
             bin = <Py_ssize_t> p // S
-            ws.weight[bin] += weight[first + i]
-            ws.signal[bin] += signal[first + i]
+            folded_weight[bin] += weight[first + i]
+            folded_signal[bin] += signal[first + i]
             if p < overhang_cells:
                 p = cell[first + i] - cycle_start(k - 1.0, cells_per_period)
                 bin = <Py_ssize_t> p // S
                 if bin < n_bins:
-                    ws.weight[bin] += weight[first + i]
-                    ws.signal[bin] += signal[first + i]
+                    folded_weight[bin] += weight[first + i]
+                    folded_signal[bin] += signal[first + i]
         first += n
 
 
 # ---------------------------------------------------------------- the search
 
 
-cdef void prefix_sums(Workspace* ws, Py_ssize_t n_bins) noexcept nogil:
+cdef void prefix_sums(
+    const double* weight, const double* signal, Workspace* ws, Py_ssize_t n_bins
+) noexcept nogil:
     cdef Py_ssize_t i
-    cdef double weight = 0.0, signal = 0.0
+    cdef double sum_weight = 0.0, sum_signal = 0.0
     ws.cum_weight[0] = 0.0
     ws.cum_signal[0] = 0.0
     for i in range(n_bins):
-        weight += ws.weight[i]
-        signal += ws.signal[i]
-        ws.cum_weight[i + 1] = weight
-        ws.cum_signal[i + 1] = signal
+        sum_weight += weight[i]
+        sum_signal += signal[i]
+        ws.cum_weight[i + 1] = sum_weight
+        ws.cum_signal[i + 1] = sum_signal
 
 
 cdef inline double box_score(
@@ -301,8 +325,7 @@ cdef Py_ssize_t first_start(
 
 
 cdef Best search_boxes(
-    const Workspace* ws, const Py_ssize_t* width, Py_ssize_t n_durations,
-    Py_ssize_t longest, Py_ssize_t n_starts, double total,
+    const Workspace* ws, const Fold* fold, const Py_ssize_t* width, double total
 ) noexcept nogil:
     """The best box over all starts and durations; ties go to the shortest, then the first."""
     cdef Best best
@@ -314,16 +337,16 @@ cdef Best search_boxes(
     best.start = 0
     best.weight_in = 0.0
     best.signal_in = 0.0
-    for j in range(n_durations):
-        n = min(width[j], longest)
-        score = best_score(ws.cum_weight, ws.cum_signal, n, n_starts, total, least)
+    for j in range(fold.n_durations):
+        n = min(width[j], fold.longest)
+        score = best_score(ws.cum_weight, ws.cum_signal, n, fold.starts, total, least)
         if score > best.score:
             best.score = score
             best.duration = j
     if best.duration >= 0:
-        n = min(width[best.duration], longest)
+        n = min(width[best.duration], fold.longest)
         best.start = first_start(
-            ws.cum_weight, ws.cum_signal, n, n_starts, total, least, best.score)
+            ws.cum_weight, ws.cum_signal, n, fold.starts, total, least, best.score)
         best.weight_in = ws.cum_weight[best.start + n] - ws.cum_weight[best.start]
         best.signal_in = ws.cum_signal[best.start + n] - ws.cum_signal[best.start]
     return best
@@ -361,43 +384,57 @@ def spectrum(
 ):
     """Best box at each chosen period; the inputs are those that cpu.py prepares."""
     cdef Py_ssize_t n_columns = table_weight.shape[1]
-    cdef Py_ssize_t i, k, n, starts, longest, overhang, n_durations, largest = 0
-    cdef double q, middle, weight_out, shortest = period[chosen[0]]
+    cdef Py_ssize_t n_chosen = chosen.shape[0]
+    cdef Py_ssize_t i, j, k, lane, n, first, n_lanes, largest = 0
+    cdef double middle, weight_out, shortest = period[chosen[0]]
+    cdef Fold folds[MAX_LANES]
     cdef Workspace ws
     cdef Best best
     cdef int status
-    for i in range(chosen.shape[0]):
+    for i in range(n_chosen):
         k = chosen[i]
         n = width[duration_stop[k] - first_duration - 1]
         shortest = min(shortest, period[k])
         largest = max(largest, <Py_ssize_t> (period[k] / cell_width / S) + 2 + n)
     with nogil:
+        # Overlapping rows of cycles -1 and last, and one cycle cut by each end of a segment.
         status = workspace_init(
-            &ws, largest,
-            <Py_ssize_t> (<double> n_cells * cell_width / shortest) + 2 * begin.shape[0] + 4)
-        if status == 0:
-            for i in range(chosen.shape[0]):
-                k = chosen[i]
-                q = period[k] / cell_width
-                n_durations = duration_stop[k] - first_duration
-                longest = <Py_ssize_t> (q / S)
-                starts = longest + 1 if <double> (longest * S) < q else longest
-                overhang = min(width[n_durations - 1], longest)
-                if n_columns > 0:
-                    fold_rows(&ws, &table_weight[0, 0], &table_signal[0, 0], n_columns,
-                              &begin[0], &end[0], &shift[0], begin.shape[0],
-                              q, starts + overhang)
-                else:
-                    fold_points(&ws, &cell[0], &weight[0], &signal[0], cell.shape[0],
-                                q, starts + overhang, overhang)
-                prefix_sums(&ws, starts + overhang)
-                best = search_boxes(&ws, &width[0], n_durations, longest, starts, total)
+            &ws, largest, <Py_ssize_t> (<double> n_cells * cell_width / shortest) + 8)
+        first = 0
+        while status == 0 and first < n_chosen:
+            n_lanes = min(ws.n_lanes, n_chosen - first)
+            memset(ws.weight, 0, n_lanes * ws.stride * sizeof(double))
+            memset(ws.signal, 0, n_lanes * ws.stride * sizeof(double))
+            for lane in range(n_lanes):
+                k = chosen[first + lane]
+                folds[lane] = plan_fold(
+                    period[k] / cell_width, &width[0], duration_stop[k] - first_duration)
+            if n_columns > 0:
+                for j in range(begin.shape[0]):
+                    for lane in range(n_lanes):
+                        fold_segment(
+                            ws.weight + lane * ws.stride, ws.signal + lane * ws.stride, ws.rows,
+                            &table_weight[0, 0], &table_signal[0, 0], n_columns,
+                            begin[j], end[j], shift[j], folds[lane].cells_per_period,
+                            folds[lane].starts + folds[lane].overhang)
+            else:
+                for lane in range(n_lanes):
+                    fold_points(
+                        ws.weight + lane * ws.stride, ws.signal + lane * ws.stride,
+                        &cell[0], &weight[0], &signal[0], cell.shape[0],
+                        folds[lane].cells_per_period,
+                        folds[lane].starts + folds[lane].overhang, folds[lane].overhang)
+            for lane in range(n_lanes):
+                k = chosen[first + lane]
+                prefix_sums(ws.weight + lane * ws.stride, ws.signal + lane * ws.stride, &ws,
+                            folds[lane].starts + folds[lane].overhang)
+                best = search_boxes(&ws, &folds[lane], &width[0], total)
                 if best.duration < 0:
                     out_delta_chi2[k] = 0.0
                     out_depth[k] = out_depth_err[k] = out_t0[k] = NAN
                     out_duration[k] = out_level[k] = NAN
                     continue
-                n = min(width[best.duration], longest)
+                n = min(width[best.duration], folds[lane].longest)
                 weight_out = total - best.weight_in
                 middle = ((best.start + 0.5 * n) * S - offset) * cell_width
                 out_delta_chi2[k] = best.score * total
@@ -406,6 +443,8 @@ def spectrum(
                 out_t0[k] = middle - period[k] * floor(middle / period[k])
                 out_duration[k] = duration[first_duration + best.duration]
                 out_level[k] = mean - best.signal_in / weight_out
+            first += n_lanes
+        if status == 0:
             workspace_free(&ws)
     if status != 0:
         raise MemoryError("no memory left for the folded light curve")

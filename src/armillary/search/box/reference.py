@@ -34,6 +34,8 @@ from __future__ import annotations
 
 import numpy as np
 
+#: Bins in the shortest duration of a period, where the caller does not say.
+DEFAULT_OVERSAMPLE = 10
 #: Cells per bin (S): a cycle is aligned to a cell, so this bounds the smear of a fold.
 CELLS_PER_BIN = 4
 #: Fraction of a cell by which the edges are moved: the golden section, the fraction
@@ -51,7 +53,7 @@ def bls(
     duration: np.ndarray,
     duration_start: np.ndarray,
     duration_stop: np.ndarray,
-    oversample: int = 10,
+    oversample: int = DEFAULT_OVERSAMPLE,
 ) -> dict[str, np.ndarray]:
     """Best box at each period; see the plugin author guide for the arguments."""
     weight = flux_err**-2.0

@@ -8,11 +8,11 @@ prefix sums give each in two subtractions.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-#: Fraction of the total weight that either side of a box must hold, as in the kernel.
 from .reference import MIN_WEIGHT_FRACTION
 
 #: Drift of the last transit, in durations, over which the period is refined, and steps.
@@ -64,20 +64,24 @@ class UnbinnedSearch:
         for drifts in DRIFT_STEPS:
             best = self._best_of_drifts(best, drifts)
         near = self._near(best, durations.max())
-        again = self._best_run(*near(best.period), best.period, durations)
+        position, index = near(best.period)
+        again = self._best_run(position, index, best.period, durations)
         return _better(best, again)
 
     def _best_of_drifts(self, box: Box, drifts: np.ndarray) -> Box:
         near = self._near(box, box.duration)
-        furthest = max(1.0, float(np.abs(np.rint((self.time[[0, -1]] - box.t0) / box.period)).max()))
+        furthest = max(
+            1.0, float(np.abs(np.rint((self.time[[0, -1]] - box.t0) / box.period)).max())
+        )
         best = box
         for drift in drifts:
             period = box.period + drift * box.duration / furthest
-            found = self._best_run(*near(period), period, np.array([box.duration]))
+            position, index = near(period)
+            found = self._best_run(position, index, period, np.array([box.duration]))
             best = _better(best, found)
         return best
 
-    def _near(self, box: Box, duration: float):  # type: ignore[no-untyped-def]
+    def _near(self, box: Box, duration: float) -> Callable[[float], tuple[np.ndarray, np.ndarray]]:
         """A function that folds the points near the transits of a box at another period."""
         # Count cycles from the middle of the data: there t0 and period are independent.
         middle = float(self.time.mean())
