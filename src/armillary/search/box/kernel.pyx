@@ -252,18 +252,32 @@ cdef void fold_points(
 # ---------------------------------------------------------------- the search
 
 
-cdef void prefix_sums(
-    const double* weight, const double* signal, Workspace* ws, Py_ssize_t n_bins
-) noexcept nogil:
-    cdef Py_ssize_t i
-    cdef double sum_weight = 0.0, sum_signal = 0.0
-    ws.cum_weight[0] = 0.0
-    ws.cum_signal[0] = 0.0
-    for i in range(n_bins):
-        sum_weight += weight[i]
-        sum_signal += signal[i]
-        ws.cum_weight[i + 1] = sum_weight
-        ws.cum_signal[i + 1] = sum_signal
+cdef void prefix_sums(const double* value, double* cumulative, Py_ssize_t n) noexcept nogil:
+    """cumulative[i] = sum of the first i values.
+
+    The four quarters are summed side by side, because each addition of one waits for the
+    one before, and then raised by the sum of the quarters before them.
+    """
+    cdef Py_ssize_t quarter = n // 4, i, j
+    cdef const double* part[4]
+    cdef double* out[4]
+    cdef double total[4]
+    cdef double before = 0.0
+    for j in range(4):
+        part[j] = value + j * quarter
+        out[j] = cumulative + j * quarter + 1
+        total[j] = 0.0
+    cumulative[0] = 0.0
+    for i in range(quarter):
+        for j in range(4):
+            total[j] += part[j][i]
+            out[j][i] = total[j]
+    for j in range(1, 4):
+        before += total[j - 1]
+        for i in range(quarter):
+            out[j][i] += before
+    for i in range(4 * quarter, n):
+        cumulative[i + 1] = cumulative[i] + value[i]
 
 
 cdef inline double box_score(
@@ -316,12 +330,25 @@ cdef Py_ssize_t first_start(
     const double* cum_weight, const double* cum_signal, Py_ssize_t width, Py_ssize_t n_starts,
     double total, double least, double wanted,
 ) noexcept nogil:
-    cdef Py_ssize_t b
-    for b in range(n_starts):
-        if box_score(cum_weight[b + width] - cum_weight[b],
-                     cum_signal[b + width] - cum_signal[b], total, least) == wanted:
-            return b
-    return 0
+    """The first start whose box has this score, which best_score has seen."""
+    cdef double lane[LANES]
+    cdef Py_ssize_t b = 0, j
+    cdef bint seen = False
+    # Blocks of vector code up to the one that holds it, then one by one.
+    while b + LANES <= n_starts and not seen:
+        for j in range(LANES):
+            lane[j] = 0.0
+        raise_to_scores(lane, cum_weight + b, cum_signal + b, cum_weight + b + width,
+                        cum_signal + b + width, total, least)
+        for j in range(LANES):
+            seen |= lane[j] == wanted
+        if not seen:
+            b += LANES
+    while b < n_starts and box_score(cum_weight[b + width] - cum_weight[b],
+                                     cum_signal[b + width] - cum_signal[b],
+                                     total, least) != wanted:
+        b += 1
+    return b
 
 
 cdef Best search_boxes(
@@ -385,7 +412,7 @@ def spectrum(
     """Best box at each chosen period; the inputs are those that cpu.py prepares."""
     cdef Py_ssize_t n_columns = table_weight.shape[1]
     cdef Py_ssize_t n_chosen = chosen.shape[0]
-    cdef Py_ssize_t i, j, k, lane, n, first, n_lanes, largest = 0
+    cdef Py_ssize_t i, j, k, lane, n, n_bins, first, n_lanes, largest = 0
     cdef double middle, weight_out, shortest = period[chosen[0]]
     cdef Fold folds[MAX_LANES]
     cdef Workspace ws
@@ -426,8 +453,9 @@ def spectrum(
                         folds[lane].starts + folds[lane].overhang, folds[lane].overhang)
             for lane in range(n_lanes):
                 k = chosen[first + lane]
-                prefix_sums(ws.weight + lane * ws.stride, ws.signal + lane * ws.stride, &ws,
-                            folds[lane].starts + folds[lane].overhang)
+                n_bins = folds[lane].starts + folds[lane].overhang
+                prefix_sums(ws.weight + lane * ws.stride, ws.cum_weight, n_bins)
+                prefix_sums(ws.signal + lane * ws.stride, ws.cum_signal, n_bins)
                 best = search_boxes(&ws, &folds[lane], &width[0], total)
                 if best.duration < 0:
                     out_delta_chi2[k] = 0.0
