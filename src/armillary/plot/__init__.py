@@ -1,0 +1,10 @@
+"""Pictures of results, with matplotlib, which nothing else imports.
+
+==============  ======================================================
+periodogram.py  what a search found: spectrum, light curve, fold
+timeline.py     a time axis with its long gaps cut out
+fold.py         a light curve folded and binned around mid-transit
+style.py        colours and sizes, in one place
+files.py        figures into files, whole or not at all
+==============  ======================================================
+"""

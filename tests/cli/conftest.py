@@ -1,0 +1,76 @@
+"""Light curves on disk, and the command as a person runs it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from armillary.cli.main import app
+from armillary.testing import simulated_light_curve
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def transit_data() -> Path:
+    """The folder of real light curves."""
+    root = Path(os.environ.get("ARMILLARY_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
+    folder = root / "transit"
+    if not folder.is_dir():
+        pytest.skip(f"no real data at {folder}; set ARMILLARY_TEST_DATA to where they are")
+    return folder
+
+
+@pytest.fixture
+def armillary():
+    """Run the command in this process."""
+
+    def run(*arguments):
+        return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+    return run
+
+
+@pytest.fixture
+def shell(tmp_path):
+    """Run Python in a process of its own, in an empty folder."""
+
+    def run(*arguments, path=(), **variables):
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("ARMILLARY_")}
+        search_path = [*map(str, path), str(REPOSITORY / "src"), os.environ.get("PYTHONPATH", "")]
+        environment = {
+            **inherited,
+            "PYTHONPATH": os.pathsep.join(filter(None, search_path)),
+            **variables,
+        }
+        return subprocess.run(
+            [sys.executable, *map(str, arguments)],
+            env=environment,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    return run
+
+
+@pytest.fixture
+def star(tmp_path):
+    """Write a light curve with transits; give the path and the truth."""
+
+    def write(name="star.csv", *, seed=1, header="time,flux,flux_err", scale=1.0, **options):
+        options = {"period": 3.4, "t0": 1.3, "snr": 30.0, "cadence": 1 / 48, **options}
+        truth = simulated_light_curve(seed, **options)
+        path = tmp_path / name
+        columns = np.column_stack([truth.time, scale * truth.flux, scale * truth.flux_err])
+        np.savetxt(path, columns, delimiter=",", header=header, comments="", fmt="%.9f")
+        return path, truth
+
+    return write
