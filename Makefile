@@ -15,7 +15,7 @@ KERNELS := $(shell find src -name '*.pyx' -o -name '*.pxd')
 PLUGINS := $(wildcard plugins/*)
 DEBUG   := build/debug
 
-.PHONY: demo test lint docs bench build pythons clean
+.PHONY: demo test lint docs bench build environments clean
 
 demo: $(VENV)/.demo
 	$(BIN)/armillary demo search
@@ -60,13 +60,13 @@ $(DEBUG)/.built: $(VENV)/.created setup.py pyproject.toml $(KERNELS)
 # ---------------------------------------------------------------- what developers run
 
 # pytest's summary of the main suite comes last.
-test: $(VENV)/.tools $(DEBUG)/.built pythons
+test: $(VENV)/.tools $(DEBUG)/.built environments
 	PYTHONPATH=$(DEBUG) $(BIN)/python -m pytest -q -m kernel tests
 	$(BIN)/python -m pytest -q --doctest-modules src/armillary tests plugins
 
-# A short pass on every other interpreter from 3.11 on that is at hand.
-pythons: $(VENV)/.tools
-	$(BIN)/python tools/other_pythons.py
+# Core on every other interpreter from 3.11 on that is at hand, and with the oldest dependencies.
+environments: $(VENV)/.tools
+	$(BIN)/python tools/other_environments.py
 
 lint: $(VENV)/.tools
 	$(BIN)/ruff check .

@@ -127,9 +127,11 @@ def test_a_nonsense_build_setting_does_not_stop_status(monkeypatch, name):
 
     cpu.variant.cache_clear()
     monkeypatch.setenv(name, "nonsense")
-    build = collect_status().build
-    assert any("unknown" in str(value) and name in str(value) for value in build.values())
+    status = collect_status()
     cpu.variant.cache_clear()
+    assert any("unknown" in str(v) and name in str(v) for v in status.build.values())
+    assert any(name in problem for problem in status.problems)
+    assert not status.healthy
 
 
 def test_a_plugin_that_is_kept_out_is_shown_with_the_switch(installed, plugin, record, monkeypatch):

@@ -168,23 +168,36 @@ def _tell_period(period: float, simulated: bool) -> bool:
 
 def _what_next(path: Path, simulated: bool) -> str:
     # The file of a simulation is nowhere, so its commands are about other things.
-    first = "armillary search bls --help" if simulated else _search_again(path)
+    command = _command()
+    first = f"{command} search bls --help" if simulated else _search_again(command, path)
     return "\n".join(
         [
             "",
             "Try next:",
             f"  {first}",
-            "  armillary status             # every backend, and why one cannot run",
-            "  armillary check armillary    # hold the backends to their contract",
+            f"  {command} status             # every backend, and why one cannot run",
+            f"  {command} check armillary    # hold the backends to their contract",
         ]
     )
 
 
-def _search_again(path: Path) -> str:
+def _command() -> str:
+    """What to type for this command: its name, or its path where a shell would not find it."""
+    import os
+    import shutil
+    import sys
+
+    started = Path(sys.argv[0])
+    if shutil.which("armillary") or started.name != "armillary":
+        return "armillary"
+    return os.path.relpath(started)
+
+
+def _search_again(command: str, path: Path) -> str:
     import shlex
 
     return (
-        f"armillary search bls {shlex.quote(str(path))} --detrend {WINDOW:g} "
+        f"{command} search bls {shlex.quote(str(path))} --detrend {WINDOW:g} "
         f"--star-radius {STAR.radius:g} --star-mass {STAR.mass:g} "
         f"--min-period 21 --max-period 28    # planet c, 24.65 d"
     )

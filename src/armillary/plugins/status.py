@@ -78,6 +78,7 @@ def collect_status() -> Status:
         active, reason = (None, problem) if problem else _active(operation)
         backends += _rows(registry, operation, active)
         problems.append(reason)
+    problems += [str(c) for c in _machine_choices().values() if isinstance(c, SettingError)]
     return Status(
         tuple(backends),
         tuple(registry.failures),
@@ -193,8 +194,6 @@ def build_information() -> dict[str, Any]:
     """Compiler, flags, CPU variant in use and threads, for bug reports."""
     import numpy
 
-    from ..runtime import cpu, threads
-
     information: dict[str, Any] = {
         "armillary": __version__,
         "python": platform.python_version(),
@@ -204,19 +203,26 @@ def build_information() -> dict[str, Any]:
     try:
         from .. import _build_info
     except ImportError:
-        information["compiler"] = "not built: run `make` or `pip install .`"
+        information["compiler"] = "not built: run `make build` or `pip install .`"
     else:
         information["compiler"] = _build_info.COMPILER
         information["flags"] = " ".join(_build_info.FLAGS)
         information["variants"] = list(_build_info.VARIANTS)
         information["cython"] = _build_info.CYTHON
         information["debug"] = _build_info.DEBUG
-    try:
-        information["cpu_variant"] = cpu.variant()
-    except SettingError as error:
-        information["cpu_variant"] = f"unknown: {error}"
-    try:
-        information["threads"] = threads.default_threads()
-    except SettingError as error:
-        information["threads"] = f"unknown: {error}"
+    for name, found in _machine_choices().items():
+        information[name] = f"unknown: {found}" if isinstance(found, SettingError) else found
     return information
+
+
+def _machine_choices() -> dict[str, Any]:
+    """CPU variant and threads in force, or the error of the setting that spoils one."""
+    from ..runtime import cpu, threads
+
+    choices: dict[str, Any] = {}
+    for name, choose_it in (("cpu_variant", cpu.variant), ("threads", threads.default_threads)):
+        try:
+            choices[name] = choose_it()
+        except SettingError as error:
+            choices[name] = error
+    return choices

@@ -1,0 +1,72 @@
+"""Test armillary on other interpreters, and with the oldest dependencies it allows.
+
+Every interpreter from 3.11 on that is at hand gets an environment of its own
+(``.venv-3.12`` and so on) with the newest dependencies; the running one gets a second
+(``.venv-oldest``) with the lower bounds of pyproject.toml. Environments are kept for the
+next time. Each builds a wheel from the sources and runs the tests of core.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+OLDEST_PYTHON = (3, 11)
+ROOT = Path(__file__).resolve().parent.parent
+#: What needs neither a plugin nor an extra but ``test``.
+TESTS = ["tests/plugins", "tests/runtime", "tests/search", "tests/io", "tests/test_package.py"]
+NEED_EXTRAS = ["tests/search/test_conditioning.py", "tests/search/test_real_light_curves.py"]
+
+
+def other_interpreters() -> dict[tuple[int, int], Path]:
+    """Minor version -> interpreter, the running version left out."""
+    candidates = [shutil.which(f"python3.{minor}") for minor in range(OLDEST_PYTHON[1], 30)]
+    managed = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    candidates += sorted(managed.glob("3.*/bin/python3"))
+    found: dict[tuple[int, int], Path] = {}
+    for candidate in filter(None, candidates):
+        version = version_of(candidate)
+        if version and version >= OLDEST_PYTHON and version != sys.version_info[:2]:
+            found.setdefault(version, Path(candidate))
+    return dict(sorted(found.items()))
+
+
+def version_of(interpreter: str | Path) -> tuple[int, int] | None:
+    """Its version, or None if it does not run (a shim without a version behind it)."""
+    run = subprocess.run([interpreter, "--version"], capture_output=True, text=True, check=False)
+    match = re.match(r"Python (\d+)\.(\d+)", run.stdout)
+    return (int(match[1]), int(match[2])) if run.returncode == 0 and match else None
+
+
+def lower_bounds() -> list[str]:
+    """The dependencies of core and of its tests, each pinned to its lower bound."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    requirements = project["dependencies"] + project["optional-dependencies"]["test"]
+    return [requirement.replace(">=", "==") for requirement in requirements]
+
+
+def test_in(name: str, interpreter: Path, requirements: list[str]) -> None:
+    """Install the sources and their requirements into ``.venv-NAME`` and test them."""
+    environment = ROOT / f".venv-{name}"
+    python = environment / "bin" / "python"
+    if not python.exists():
+        subprocess.run([interpreter, "-m", "venv", environment], check=True)
+    pip = [python, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    # Uninstalled first: the version number does not change between two edits.
+    subprocess.run([*pip, "uninstall", "--yes", "armillary"], check=True, stderr=subprocess.DEVNULL)
+    subprocess.run([*pip, "install", ".[test]", *requirements], cwd=ROOT, check=True)
+    print(f"\n{name}:", flush=True)
+    ignored = [f"--ignore={path}" for path in NEED_EXTRAS]
+    pytest = [python, "-m", "pytest", "-q", "-r", "fE", "-p", "no:cacheprovider"]
+    subprocess.run([*pytest, *ignored, *TESTS], cwd=ROOT, check=True)
+
+
+if __name__ == "__main__":
+    for version, interpreter in other_interpreters().items():
+        test_in(f"{version[0]}.{version[1]}", interpreter, [])
+    test_in("oldest", Path(sys.executable), lower_bounds())
