@@ -39,8 +39,9 @@ $(VENV)/.demo: $(VENV)/.built
 	$(PIP) --no-deps foldedleastsquares
 	touch $@
 
+# The example of the plugin author guide is tested like any plugin.
 $(VENV)/.tools: $(VENV)/.built
-	$(PIP) --no-build-isolation --editable '.[test,lint,plot,detrend]'
+	$(PIP) --no-build-isolation --editable '.[test,lint,plot,detrend]' --editable docs/examples/armillary-bincount
 	touch $@
 
 $(VENV)/.docs: $(VENV)/.tools
@@ -62,6 +63,7 @@ $(DEBUG)/.built: $(VENV)/.created setup.py pyproject.toml $(KERNELS)
 # pytest's summary of the main suite comes last.
 test: $(VENV)/.tools $(DEBUG)/.built environments
 	PYTHONPATH=$(DEBUG) $(BIN)/python -m pytest -q -m kernel tests
+	$(BIN)/python -m pytest -q --doctest-glob='docs/*.rst' --doctest-glob=README.md docs README.md
 	$(BIN)/python -m pytest -q --doctest-modules src/armillary tests plugins
 
 # Core on every other interpreter from 3.11 on that is at hand, and with the oldest dependencies.

@@ -59,7 +59,9 @@ def test_in(name: str, interpreter: Path, requirements: list[str]) -> None:
     pip = [python, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     # Uninstalled first: the version number does not change between two edits.
     subprocess.run([*pip, "uninstall", "--yes", "armillary"], check=True, stderr=subprocess.DEVNULL)
-    subprocess.run([*pip, "install", ".[test]", *requirements], cwd=ROOT, check=True)
+    # setuptools: a test installs a plugin of its own.
+    wanted = [".[test]", "setuptools>=77", *requirements]
+    subprocess.run([*pip, "install", *wanted], cwd=ROOT, check=True)
     print(f"\n{name}:", flush=True)
     ignored = [f"--ignore={path}" for path in NEED_EXTRAS]
     pytest = [python, "-m", "pytest", "-q", "-r", "fE", "-p", "no:cacheprovider"]

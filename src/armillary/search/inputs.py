@@ -163,24 +163,23 @@ def _vector(name: str, value: Any) -> np.ndarray:
     mask = getattr(value, "mask", None)
     if mask is not None and hasattr(value, "filled"):
         value = np.ma.masked_array(getattr(value, "unmasked", np.ma.getdata(value)), mask)
-    try:
-        if isinstance(value, np.ma.MaskedArray):
-            array = np.ma.filled(value.astype(np.float64), np.nan)
-        else:
-            array = np.asarray(value)
-            if array.dtype.kind not in "biuf":
-                array = array.astype(np.float64) if array.dtype.kind == "O" else _refuse(array)
-    except (TypeError, ValueError):
-        raise ValueError(
-            f"{name} must be an array of numbers, not {type(value).__name__}"
-        ) from None
+    array = np.ma.asanyarray(value) if isinstance(value, np.ma.MaskedArray) else np.asarray(value)
+    if array.dtype.kind == "O":
+        array = _numbers_of_objects(name, array)
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"{name} must be an array of numbers, not of dtype {array.dtype}")
+    if isinstance(array, np.ma.MaskedArray):
+        array = np.ma.filled(array.astype(np.float64), np.nan)
     if array.ndim != 1:
         raise ValueError(f"{name} must be one-dimensional, not of shape {array.shape}")
     return np.array(array, dtype=np.float64, order="C")
 
 
-def _refuse(array: np.ndarray) -> np.ndarray:
-    raise TypeError(f"dtype {array.dtype}")
+def _numbers_of_objects(name: str, array: np.ndarray) -> np.ndarray:
+    try:
+        return array.astype(np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be an array of numbers, not of Python objects") from None
 
 
 def _same_length(time: np.ndarray, flux: np.ndarray, flux_err: np.ndarray | None) -> None:

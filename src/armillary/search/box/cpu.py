@@ -15,10 +15,10 @@ from ...runtime.blocks import Progress, run_blocks
 from ...runtime.cpu import load_kernel
 from .reference import CELLS_PER_BIN, DEFAULT_OVERSAMPLE, OFFSET
 
-#: Work of a block, in bins added or tried: about 3 ms.
-BLOCK_WORK = 6_000_000
-#: Below this much work in all, a second thread costs more than it gains.
-MIN_PARALLEL_WORK = 4_000_000
+#: Work of a block, in bins added or tried: about a millisecond.
+BLOCK_WORK = 1_500_000
+#: Below this much work of one binning, a second thread costs more than it gains.
+MIN_PARALLEL_WORK = 2_000_000
 #: Adding a point to a fold costs as much as adding this many bins of a row.
 POINT_COST = 6
 #: A row costs as much as this many of its bins, whatever its length.
@@ -161,7 +161,7 @@ def _tables(
 
 
 def _segments(cell: np.ndarray) -> _Segments:
-    column = (cell // CELLS_PER_BIN).astype(np.intp)
+    column = cell.astype(np.intp) // CELLS_PER_BIN
     breaks = _cuts(column)
     last_point = np.append(breaks, len(cell))
     # A bin that begins up to S - 1 cells into a column may start in the one before.

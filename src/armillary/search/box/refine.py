@@ -1,9 +1,7 @@
 """The best box on the unbinned points: what turns a peak of the spectrum into an answer.
 
-Binning is for finding peaks. At a peak every placement of a box is tried exactly:
-as a box of length d slides along the folded points, the set inside changes only when
-a point enters or leaves, so the sets to try are finite (three for each point), and
-prefix sums give each in two subtractions.
+Binning is for finding peaks. At a peak every placement of a box is tried exactly
+(unbinned.pyx), and then period, t0 and duration move together to the best box near it.
 """
 
 from __future__ import annotations
@@ -14,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .reference import MIN_WEIGHT_FRACTION
+from .unbinned import best_run
 
 #: Drift of the last transit, in durations, over which the period is refined, and steps.
 DRIFT_STEPS = (np.linspace(-1.0, 1.0, 41), np.linspace(-0.05, 0.05, 21))
@@ -105,51 +104,20 @@ class UnbinnedSearch:
         """The best box among the runs of points that boxes of these durations can hold."""
         cum_weight = np.concatenate([[0.0], np.cumsum(self.weight[index])])
         cum_signal = np.concatenate([[0.0], np.cumsum(self.signal[index])])
-        best: Box | None = None
-        for duration in durations:
-            first, stop = _runs(position, duration, period)
-            weight_in = cum_weight[stop] - cum_weight[first]
-            signal_in = cum_signal[stop] - cum_signal[first]
-            score = box_score(weight_in, signal_in, self.total)
-            i = int(np.argmax(score)) if len(score) else 0
-            if len(score) and score[i] > (best.score if best else 0.0):
-                t0 = _middle(position, first[i], stop[i], duration)
-                best = Box(
-                    period,
-                    t0,
-                    float(duration),
-                    float(weight_in[i]),
-                    float(signal_in[i]),
-                    float(score[i]),
-                )
-        return best
-
-
-def box_score(weight_in: np.ndarray, signal_in: np.ndarray, total: float) -> np.ndarray:
-    """delta_chi2 of boxes, 0 for brightenings and empty sides (reference.py, equation 5)."""
-    least = MIN_WEIGHT_FRACTION * total
-    weight_out = total - weight_in
-    usable = (signal_in < 0) & (weight_in > least) & (weight_out > least)
-    score = np.zeros(len(weight_in))
-    score[usable] = signal_in[usable] ** 2 * total / (weight_in[usable] * weight_out[usable])
-    return score
-
-
-def _runs(position: np.ndarray, duration: float, period: float) -> tuple[np.ndarray, np.ndarray]:
-    """First and stop index of every set of points that a closed box can hold.
-
-    The box starts at a point, just after a point, or ends at a point.
-    """
-    i = np.arange(len(position))
-    stop = np.searchsorted(position, position + duration, side="right")
-    start = np.searchsorted(position, position - duration, side="left")
-    first = np.concatenate([i, i + 1, start])
-    last = np.concatenate([stop, stop, i + 1])
-    # A run of more than one period would count points twice.
-    inside = (last > first) & (first < len(position))
-    first, last = first[inside], last[inside]
-    once = position[last - 1] - position[first] < period
-    return first[once], last[once]
+        least = MIN_WEIGHT_FRACTION * self.total
+        score, first, stop, i = best_run(
+            position, cum_weight, cum_signal, durations, period, self.total, least
+        )
+        if score == 0.0:
+            return None
+        return Box(
+            period,
+            _middle(position, first, stop, durations[i]),
+            float(durations[i]),
+            float(cum_weight[stop] - cum_weight[first]),
+            float(cum_signal[stop] - cum_signal[first]),
+            score,
+        )
 
 
 def _middle(position: np.ndarray, first: int, stop: int, duration: float) -> float:

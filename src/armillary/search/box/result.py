@@ -260,8 +260,8 @@ class Periodogram:
         cycle = (self.light_curve.time - box.t0) / box.period
         inside = np.abs(cycle - np.rint(cycle)) * box.period <= 0.5 * box.duration
         return Peak(
-            period=box.period,
-            t0=self.light_curve.epoch + box.t0 - box.period * np.floor(box.t0 / box.period),
+            period=float(box.period),
+            t0=float(self.light_curve.epoch + box.t0 - box.period * np.floor(box.t0 / box.period)),
             duration=box.duration,
             depth=depth,
             depth_err=float(np.sqrt(1.0 / box.weight_in + 1.0 / weight_out)),

@@ -1,0 +1,134 @@
+"""The quick benchmark for people (a terminal), for documents (Markdown), for programs (JSON)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from benchmarks.common import THREADS
+from comparison import Comparison, Figure
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+VERDICTS = {
+    True: Text("met", style="green"),
+    False: Text("not met", style="bold red"),
+    None: Text(""),
+}
+
+#: Of what machine() tells, what is no version.
+CONDITIONS = ("date", "processor", "processors", "CPU variant")
+
+#: Columns of a page that is written to a file or a pipe.
+PIPE_WIDTH = 130
+
+#: Said under every table of ratios, wherever it is printed.
+HOW = (
+    "Ratios are peer time / armillary time, medians of runs that take turns; peers run on one "
+    "thread. astropy has the same periods, durations, bins and statistic. GERBLS folds fast, in "
+    "float32, on periods that it chooses itself; armillary is given the same ones. Bins are those "
+    "in the shortest duration, armillary / peer; unless they are the same, GERBLS runs as run_bls "
+    "does, which widens them with period. Height is the highest delta_chi2 of armillary over that "
+    "of the peer, before refinement."
+)
+
+
+# ------------------------------------------------------------------ a terminal
+
+
+def show(
+    console: Console,
+    found: Sequence[Comparison],
+    figures: Sequence[Figure],
+    machine: dict[str, str],
+) -> None:
+    """Print everything."""
+    if not console.is_terminal:
+        console.width = PIPE_WIDTH
+    if found:
+        console.print(_ratios(found))
+        console.print(HOW, style="dim")
+    console.print(_figures(figures))
+    console.print(f"Measured on {_conditions(machine)}.")
+
+
+def _ratios(found: Sequence[Comparison]) -> Table:
+    table = _table("Peer time / armillary time", "light curve", "points", "periods", "peer", "bins")
+    for threads in THREADS:
+        table.add_column(f"{threads} thread{'s' * (threads > 1)}", justify="right")
+        table.add_column("target")
+    table.add_column("height", justify="right")
+    for one in found:
+        cells: list[str | Text] = []
+        for threads in THREADS:
+            cells += [f"{one.ratios[threads]:.1f}", _target(one, threads)]
+        size = f"{one.points:,}", f"{one.periods:,}"
+        table.add_row(one.light_curve, *size, one.peer, _bins(one), *cells, f"{one.height:.3f}")
+    return table
+
+
+def _bins(one: Comparison) -> str:
+    return f"{one.bins:.0f} / {one.peer_bins:.0f}"
+
+
+def _target(one: Comparison, threads: int) -> Text:
+    if threads not in one.targets:
+        return Text("")
+    return Text.assemble(f"{one.targets[threads]:g} ", VERDICTS[one.met(threads)])
+
+
+def _figures(figures: Sequence[Figure]) -> Table:
+    table = _table("Figures with a budget", "what", "value", "unit", "at most", "")
+    for figure in figures:
+        values = f"{figure.value:.3g}", figure.unit, f"{figure.budget:g}"
+        table.add_row(figure.what, *values, VERDICTS[figure.met])
+    return table
+
+
+def _conditions(machine: dict[str, str]) -> str:
+    """When, where and with what."""
+    rest = dict(machine)
+    day, name, count, variant = (rest.pop(key) for key in CONDITIONS)
+    where = f"{name} ({count} processors, CPU variant {variant})"
+    return f"{day}, {where}, {', '.join(f'{name} {value}' for name, value in rest.items())}"
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    for column in columns:
+        table.add_column(column, justify="right" if column in ("points", "periods") else "left")
+    return table
+
+
+# ------------------------------------------------------------------ documents and programs
+
+
+def markdown(found: Sequence[Comparison], machine: dict[str, str]) -> str:
+    """The table that the documentation quotes: ratios, versions, and no seconds."""
+    threads = [f"{n} thread{'s' * (n > 1)}" for n in THREADS]
+    head = ["light curve", "points x periods", "peer", "bins", *threads, "height"]
+    rows = [head, ["---", "---", "---", "---", *["---:" for _ in threads], "---:"]]
+    for one in found:
+        ratios = [f"{one.ratios[n]:.1f}" for n in THREADS]
+        size = f"{one.points:,} x {one.periods:,}"
+        rows.append([one.light_curve, size, one.peer, _bins(one), *ratios, f"{one.height:.3f}"])
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join([*lines, "", HOW, "", f"Measured on {_conditions(machine)}."])
+
+
+def as_json(found: Sequence[Comparison], figures: Sequence[Figure], machine: dict[str, str]) -> str:
+    """Everything, verdicts included."""
+    return json.dumps(
+        {
+            "schema": 1,
+            "machine": machine,
+            "comparisons": [
+                {**asdict(one), "met": {n: one.met(n) for n in one.targets}} for one in found
+            ],
+            "figures": [{**asdict(figure), "met": figure.met} for figure in figures],
+        },
+        indent=2,
+    )

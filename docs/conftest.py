@@ -1,0 +1,56 @@
+"""What the examples of the guides need: a folder of their own, with two simulated TESS files."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+# The example of the plugin author guide has tests that want it installed.
+collect_ignore = [] if find_spec("armillary_bincount") else ["examples"]
+
+PERIOD, T0, DURATION, DEPTH = 4.2567, 1326.9, 0.125, 1.5e-3
+FLAGGED, UNREADABLE = slice(1200, 1240), slice(300, 310)
+
+
+@pytest.fixture(autouse=True)
+def folder_of_the_guide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty folder with ``sector_1.fits`` and ``sector_2.fits``, and no settings in force."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("ARMILLARY_")]:
+        monkeypatch.delenv(name)
+    for sector, first in ((1, 1325.0), (2, 1354.0)):
+        write_sector(tmp_path / f"sector_{sector}.fits", sector, first)
+
+
+def write_sector(path: Path, sector: int, first: float) -> None:
+    """A light curve laid out like those of TESS: a turning star, transits, flags and NaN."""
+    from astropy.io import fits
+
+    rng = np.random.default_rng(sector)
+    time = first + np.arange(0.0, 27.0, 1.0 / 144.0)
+    relative = 1.0 + 5e-3 * np.sin(2.0 * np.pi * time / 6.1) + 4e-4 * rng.standard_normal(len(time))
+    cycle = (time - T0) / PERIOD
+    relative[np.abs(cycle - np.rint(cycle)) * PERIOD < 0.5 * DURATION] -= DEPTH
+    flux = 1000.0 * sector * relative
+    flux[UNREADABLE] = np.nan
+    quality = np.zeros(len(time), np.int32)
+    quality[FLAGGED] = 128
+    error = np.full(len(time), 0.4 * sector)
+    table = fits.BinTableHDU.from_columns(
+        [
+            fits.Column("TIME", "D", unit="BJD - 2457000, days", array=time),
+            fits.Column("PDCSAP_FLUX", "E", unit="e-/s", array=flux),
+            fits.Column("PDCSAP_FLUX_ERR", "E", unit="e-/s", array=error),
+            fits.Column("QUALITY", "J", array=quality),
+        ]
+    )
+    for header in (primary := fits.PrimaryHDU()).header, table.header:
+        header["TELESCOP"] = "TESS"
+        header["OBJECT"] = "TIC 123456789"
+        header["SECTOR"] = sector
+        header["BJDREFI"], header["BJDREFF"], header["TIMESYS"] = 2457000, 0.0, "TDB"
+    fits.HDUList([primary, table]).writeto(path)

@@ -1,0 +1,1 @@
+"""A box search by np.bincount, as a backend of armillary."""

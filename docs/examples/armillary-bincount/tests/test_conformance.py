@@ -1,0 +1,3 @@
+from armillary.testing import conformance
+
+test_bls = conformance("search.bls", "bincount")
