@@ -55,20 +55,23 @@ def possible_fits(
 ) -> list[BoxFit]:
     """Fits of a box whose ends may each lie up to ``slack`` days off.
 
-    Folded points within ``slack`` of one end count as in or out together.
+    The first is that of the box as it is said to be; in the others, folded points within
+    ``slack`` of one end count as in or out together.
     """
     cycle = (time - t0) / period
     offset = (cycle - np.rint(cycle)) * period
     certain = np.abs(offset) < 0.5 * duration - slack
     doubtful = ~certain & (np.abs(offset) <= 0.5 * duration + slack)
     before, after = doubtful & (offset < 0), doubtful & (offset > 0)
-    fits = []
+    choices = [np.abs(offset) <= 0.5 * duration]
     for with_before in {False, bool(before.any())}:
         for with_after in {False, bool(after.any())}:
-            inside = certain | (before & with_before) | (after & with_after)
-            if inside.any() and not inside.all():
-                fits.append(fit_levels(flux, flux_err, inside))
-    return fits
+            choices.append(certain | (before & with_before) | (after & with_after))
+    return [
+        fit_levels(flux, flux_err, inside)
+        for inside in choices
+        if inside.any() and not inside.all()
+    ]
 
 
 def highest_delta_chi2(
