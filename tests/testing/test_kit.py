@@ -45,6 +45,8 @@ def moved(found: Arrays, arguments: dict[str, Any], days: np.ndarray | float) ->
 
 
 def touched(arguments: dict[str, Any]) -> dict[str, Any]:
+    # The arrays are read-only; this backend takes the liberty.
+    arguments["flux"].setflags(write=True)
     arguments["flux"] -= arguments["flux"].mean()
     return arguments
 
