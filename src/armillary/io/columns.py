@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from armillary.io.errors import LightCurveError
+from armillary.io.quiet import quiet
 
 __all__ = ["RawColumn", "Selection", "as_days", "as_flux", "as_flux_err", "choose_columns"]
 
@@ -288,7 +289,9 @@ def _unit(unit: Any) -> Any:
         return None
     from astropy import units
 
-    parsed = units.Unit(_UNIT_SPELLINGS.get(str(unit), unit), parse_strict="silent")
+    # Parsing a unit changes the filters of warnings for a moment, too.
+    with quiet():
+        parsed = units.Unit(_UNIT_SPELLINGS.get(str(unit), unit), parse_strict="silent")
     return None if isinstance(parsed, units.UnrecognizedUnit) else parsed
 
 
