@@ -85,7 +85,7 @@ def comparisons(peers: set[str]) -> Iterator[Comparison]:
         for name, build in CASES.items():
             yield compare_with_astropy(name, build())
     if "gerbls" in peers:
-        for name in ("TESS sector, 2 min", "K2 campaign, 30 min"):
+        for name in ("TESS sector, 2 min", "K2 campaign, 30 min", "Kepler, 4 years, 30 min"):
             yield compare_with_gerbls(name, CASES[name]())
             yield compare_with_gerbls(name, CASES[name](), same_bins=True)
 

@@ -98,6 +98,12 @@ def k2_campaign() -> Case:
     return with_transits(3, time, periods(0.6, 45.0), DURATIONS, 10.05)
 
 
+def kepler_four_years() -> Case:
+    """Four years of Kepler, a point every half hour, and a tenth of the periods one would try."""
+    time = 29.4 * MINUTE * np.arange(71_569)
+    return with_transits(7, time, periods(10.0, 14.0), DURATIONS, 11.86)
+
+
 def four_sectors() -> Case:
     """Four TESS sectors in two years, a point every ten minutes."""
     sector = 10.0 * MINUTE * np.arange(3_888)
@@ -125,6 +131,7 @@ CASES: dict[str, Callable[[], Case]] = {
     "random times, 100 days": random_times,
     "TESS sector, 2 min": tess_sector,
     "K2 campaign, 30 min": k2_campaign,
+    "Kepler, 4 years, 30 min": kepler_four_years,
     "four sectors in 2 years": four_sectors,
     "ground, 150 points": ground_sparse,
     "ground, 3,000 points": ground_dense,
