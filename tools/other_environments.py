@@ -1,9 +1,10 @@
 """Test armillary on other interpreters, and with the oldest dependencies it allows.
 
 Every interpreter from 3.11 on that is at hand gets an environment of its own
-(``.venv-3.12`` and so on) with the newest dependencies; the running one gets a second
-(``.venv-oldest``) with the lower bounds of pyproject.toml. Environments are kept for the
-next time. Each builds a wheel from the sources and runs the tests of core.
+(``.venv-3.12`` and so on), kept for the next time. The first of them (the running one
+where there is no other) gets the lower bounds of pyproject.toml and more of the tests;
+the others get the newest dependencies. Environments are made side by side, and what
+one has to say is printed when it is done.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 OLDEST_PYTHON = (3, 11)
@@ -68,20 +70,41 @@ def test_in(name: str, interpreter: Path, requirements: list[str], tests: list[s
     environment = ROOT / f".venv-{name}"
     python = environment / "bin" / "python"
     if not python.exists():
-        subprocess.run([interpreter, "-m", "venv", environment], check=True)
+        run([interpreter, "-m", "venv", environment])
     pip = [python, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     # Compiling every module of every dependency would take longer than the tests.
     install = [*pip, "install", "--no-compile"]
-    subprocess.run([*install, "setuptools>=77", "wheel", "cython", *requirements], check=True)
+    run([*install, "setuptools>=77", "wheel", "cython", *requirements])
     # Uninstalled first: the version number does not change between two edits.
-    subprocess.run([*pip, "uninstall", "--yes", "armillary"], check=True, stderr=subprocess.DEVNULL)
-    subprocess.run([*install, "--no-build-isolation", "."], cwd=ROOT, check=True)
-    print(f"\n{name}:", flush=True)
-    pytest = [python, "-m", "pytest", "-q", "-r", "fE", "-p", "no:cacheprovider"]
-    subprocess.run([*pytest, *tests], cwd=ROOT, check=True)
+    run([*pip, "uninstall", "--yes", "armillary"])
+    run([*install, "--no-build-isolation", "."])
+    tested = run([python, "-m", "pytest", "-q", "-r", "fE", "-p", "no:cacheprovider", *tests])
+    print(f"{name}: {tested.splitlines()[-1]}", flush=True)
+
+
+def run(command: list[str | Path]) -> str:
+    """The output of a command; if it fails, its output and an error."""
+    done = subprocess.run(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    if done.returncode:
+        print(done.stdout, flush=True)
+        raise RuntimeError(f"{' '.join(map(str, command))} failed with status {done.returncode}")
+    return done.stdout
+
+
+def main() -> None:
+    """Make and test every environment, two at a time."""
+    others = other_interpreters() or {sys.version_info[:2]: Path(sys.executable)}
+    oldest, *newer = others.items()
+    jobs = [(f"{oldest[0][0]}.{oldest[0][1]}-oldest", oldest[1], lower_bounds(), THOROUGH)]
+    for version, interpreter in newer:
+        name = f"{version[0]}.{version[1]}"
+        jobs.append((name, interpreter, ["pytest", "hypothesis"], PORTABLE))
+    with ThreadPoolExecutor(2) as pool:
+        for finished in [pool.submit(test_in, *job) for job in jobs]:
+            finished.result()
 
 
 if __name__ == "__main__":
-    for version, interpreter in other_interpreters().items():
-        test_in(f"{version[0]}.{version[1]}", interpreter, ["pytest", "hypothesis"], PORTABLE)
-    test_in("oldest", Path(sys.executable), lower_bounds(), THOROUGH)
+    main()
