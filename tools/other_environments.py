@@ -14,12 +14,15 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 OLDEST_PYTHON = (3, 11)
 ROOT = Path(__file__).resolve().parent.parent
+#: Builds share a folder of the sources, so only one may run.
+BUILDING = threading.Lock()
 #: What shows that core works on an interpreter: kernels, selection, package.
 PORTABLE = [
     "tests/search/test_box_kernel.py",
@@ -77,7 +80,8 @@ def test_in(name: str, interpreter: Path, requirements: list[str], tests: list[s
     run([*install, "setuptools>=77", "wheel", "cython", *requirements])
     # Uninstalled first: the version number does not change between two edits.
     run([*pip, "uninstall", "--yes", "armillary"])
-    run([*install, "--no-build-isolation", "."])
+    with BUILDING:
+        run([*install, "--no-build-isolation", "."])
     tested = run([python, "-m", "pytest", "-q", "-r", "fE", "-p", "no:cacheprovider", *tests])
     print(f"{name}: {tested.splitlines()[-1]}", flush=True)
 
