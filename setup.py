@@ -9,6 +9,7 @@ from pathlib import Path
 import Cython
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+from setuptools.command.build import build
 from setuptools.command.build_ext import build_ext
 
 PACKAGE = Path("src/armillary")
@@ -43,17 +44,31 @@ def wanted(variant):
     return variant == "baseline" or (X86 and not UNIVERSAL)
 
 
+#: Source below PACKAGE -> its variants. Named one by one, so that none can be missing.
+KERNELS = {
+    "search/box/kernel": ("baseline", "v3"),
+    "search/box/unbinned": ("baseline",),
+}
+
+
 def extensions():
-    """One extension for each kernel source whose variant this platform can build."""
-    for source in sorted(PACKAGE.rglob("*.pyx")):
-        for variant, (suffix, _, _) in VARIANTS.items():
-            is_variant = source.stem.endswith(suffix) if suffix else "_v" not in source.stem
-            if is_variant and wanted(variant):
-                name = ".".join(source.with_suffix("").relative_to("src").parts)
-                extension = Extension(name, [str(source)])
-                extension.depends = [str(path) for path in source.parent.glob("*.px[di]")]
-                extension.depends += [str(path) for path in source.parent.glob("kernel.pyx")]
-                yield extension, variant
+    """One extension for each variant of each kernel that this platform can build."""
+    for kernel, variants in KERNELS.items():
+        for variant in filter(wanted, variants):
+            source = PACKAGE / f"{kernel}{VARIANTS[variant][0]}.pyx"
+            name = ".".join(source.with_suffix("").relative_to("src").parts)
+            # A variant includes the source of the baseline; the flags are in this file.
+            depends = [str(PACKAGE / f"{kernel}.pyx"), "setup.py"]
+            yield Extension(name, [str(source)], depends=depends), variant
+
+
+class Build(build):
+    """Keep the objects of debug builds apart: both kinds have the same names."""
+
+    def finalize_options(self):
+        if DEBUG:
+            self.build_base = "build/with-checks"
+        super().finalize_options()
 
 
 class BuildKernels(build_ext):
@@ -100,5 +115,5 @@ setup(
         compiler_directives=DIRECTIVES,
         build_dir="build/cython-debug" if DEBUG else "build/cython",
     ),
-    cmdclass={"build_ext": BuildKernels},
+    cmdclass={"build": Build, "build_ext": BuildKernels},
 )

@@ -14,15 +14,12 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 OLDEST_PYTHON = (3, 11)
 ROOT = Path(__file__).resolve().parent.parent
-#: Builds share a folder of the sources, so only one may run.
-BUILDING = threading.Lock()
 #: What shows that core works on an interpreter: kernels, selection, package.
 PORTABLE = [
     "tests/search/test_box_kernel.py",
@@ -68,7 +65,16 @@ def lower_bounds() -> list[str]:
     return [requirement.replace(">=", "==") for requirement in requirements]
 
 
-def test_in(name: str, interpreter: Path, requirements: list[str], tests: list[str]) -> None:
+def source_distribution() -> Path:
+    """The sources as they would be published: what is missing there is missing in the tests."""
+    folder = ROOT / "build" / "sdist"
+    build = f"import setuptools.build_meta as backend; print(backend.build_sdist({str(folder)!r}))"
+    return folder / run([sys.executable, "-c", build]).splitlines()[-1]
+
+
+def test_in(
+    name: str, interpreter: Path, sources: Path, requirements: list[str], tests: list[str]
+) -> None:
     """Install the sources and their requirements into ``.venv-NAME`` and test them."""
     environment = ROOT / f".venv-{name}"
     python = environment / "bin" / "python"
@@ -80,8 +86,7 @@ def test_in(name: str, interpreter: Path, requirements: list[str], tests: list[s
     run([*install, "setuptools>=77", "wheel", "cython", *requirements])
     # Uninstalled first: the version number does not change between two edits.
     run([*pip, "uninstall", "--yes", "armillary"])
-    with BUILDING:
-        run([*install, "--no-build-isolation", "."])
+    run([*install, "--no-build-isolation", sources])
     tested = run([python, "-m", "pytest", "-q", "-r", "fE", "-p", "no:cacheprovider", *tests])
     print(f"{name}: {tested.splitlines()[-1]}", flush=True)
 
@@ -101,10 +106,12 @@ def main() -> None:
     """Make and test every environment, two at a time."""
     others = other_interpreters() or {sys.version_info[:2]: Path(sys.executable)}
     oldest, *newer = others.items()
-    jobs = [(f"{oldest[0][0]}.{oldest[0][1]}-oldest", oldest[1], lower_bounds(), THOROUGH)]
+    sources = source_distribution()
+    name = f"{oldest[0][0]}.{oldest[0][1]}-oldest"
+    jobs = [(name, oldest[1], sources, lower_bounds(), THOROUGH)]
     for version, interpreter in newer:
         name = f"{version[0]}.{version[1]}"
-        jobs.append((name, interpreter, ["pytest", "hypothesis"], PORTABLE))
+        jobs.append((name, interpreter, sources, ["pytest", "hypothesis"], PORTABLE))
     with ThreadPoolExecutor(2) as pool:
         for finished in [pool.submit(test_in, *job) for job in jobs]:
             finished.result()
