@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import armillary as arm
 from armillary.runtime import cpu as variants
 from armillary.search.box import cpu, kernel, reference
 from armillary.search.grid.api import durations_by_period, period_grid
@@ -210,6 +211,18 @@ def test_folding_reads_every_point_once():
         assert len(weight_in) == starts
         assert weight_in[:-1].sum() <= weight.sum() * (1 + 1e-12)
         assert weight_in.sum() >= weight.sum() * (1 - 1e-12)
+
+
+def test_more_cells_than_can_be_counted_are_refused():
+    time = np.concatenate([np.linspace(0.0, 27.0, 50), np.linspace(5473.0, 5500.0, 50)])
+    given_ = arguments(time, np.ones(100), np.ones(100), [0.05], [0.001])
+    with pytest.raises(ValueError, match=r"cells, more than .*; raise the shortest duration"):
+        cpu.bls(*given_, oversample=100)
+
+
+def test_a_fold_beyond_memory_is_refused():
+    with pytest.raises(ValueError, match=r"folded into 5e[+]08 bins, more than 5,000,000"):
+        arm.search.bls(np.arange(100.0), np.arange(100) % 7, 1.0, period=50.0, duration=1e-6)
 
 
 def test_float_denormals_survive_the_import():

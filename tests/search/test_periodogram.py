@@ -10,11 +10,16 @@ import time as clock
 import numpy as np
 import pytest
 from astropy import units as u
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import armillary as arm
+from armillary.io import LightCurve
 from armillary.plugins.errors import BackendUnavailable
 from armillary.search.box.refine import UnbinnedSearch
 from armillary.search.box.statistics import TREND_WINDOW, signal_detection_efficiency
+from armillary.testing import simulated_light_curve
+from armillary.testing.oracle import highest_delta_chi2
 
 pytestmark = pytest.mark.kernel
 
@@ -79,6 +84,41 @@ class TestBest:
         inside = np.abs((time - box.t0 + 1.6) % 3.2 - 1.6) <= box.duration / 2 * (1 + 1e-9)
         assert box.weight_in == pytest.approx((flux_err[inside] ** -2.0).sum())
 
+    @settings(max_examples=40, deadline=None)
+    @given(
+        seed=st.integers(0, 2**32 - 1),
+        points=st.integers(5, 150),
+        cadence=st.sampled_from([None, 0.02, 1.0 / 48.0]),
+        longest=st.floats(0.2, 0.9),
+    )
+    def test_a_refined_peak_is_the_box_it_says_it_is(self, seed, points, cadence, longest):
+        """Neither more nor less than the fit to the points in transit, even sampling included."""
+        rng = np.random.default_rng(seed)
+        even = np.arange(points) * (cadence or 1.0)
+        time = even if cadence else np.sort(rng.uniform(0.0, 12.0, points))
+        time = time - time[0]
+        flux_err = rng.uniform(0.5, 2.0, points)
+        flux = 10.0 + flux_err * rng.standard_normal(points)
+        period = time[-1] * np.linspace(0.3, 0.95, 7)
+        duration = longest * period[0] * np.array([0.3, 1.0])
+        found = arm.search.bls(time, flux, flux_err, period=period, duration=duration)
+        for peak in found.peaks(3):
+            inside = peak.in_transit(time)
+            assert np.count_nonzero(inside) == peak.n_points
+            weight = flux_err**-2.0
+            fitted = np.average(flux[~inside], weights=weight[~inside])
+            fitted -= np.average(flux[inside], weights=weight[inside])
+            assert fitted == pytest.approx(peak.depth, rel=1e-9)
+            highest = highest_delta_chi2(time, flux, flux_err, peak.period, duration)
+            assert peak.delta_chi2 <= highest * (1 + 1e-9)
+
+    def test_points_on_one_phase_are_not_parted(self):
+        # Points 1 and 3 share a phase of period 2, and no box holds one without the other.
+        found = arm.search.bls([0, 1, 3], [10, 10, 5], [1, 1, 1], period=2.0, duration=1.0)
+        assert found.best.n_points == 2
+        assert found.best.depth == pytest.approx(2.5)
+        assert found.best.delta_chi2 == pytest.approx(found.delta_chi2[0])
+
     def test_refinement_never_loses(self, periodogram):
         for peak in periodogram.peaks(5):
             nearest = np.argmin(np.abs(periodogram.period - peak.period))
@@ -93,13 +133,41 @@ class TestBest:
         assert np.all(np.diff(frequency) * periodogram.light_curve.span > 0.9)
         assert any(peak.period == pytest.approx(6.4, rel=5e-3) for peak in peaks)
 
+    @pytest.mark.parametrize("seed", [3, 163, 169])
+    def test_refinement_does_not_make_one_peak_of_two_maxima_twice(self, seed):
+        star = simulated_light_curve(
+            seed, span=20, cadence=0.02, period=3.3, t0=1.0, duration=0.2, snr=12
+        )
+        grid = arm.search.period_grid(20.0, min_period=1.5, max_period=9, frequency_oversample=2)
+        found = arm.search.bls(
+            star.time, star.flux, star.flux_err, period=grid, duration=[0.16, 0.2, 0.25]
+        )
+        frequency = np.sort([1 / peak.period for peak in found.peaks(5)])
+        assert len(frequency) == 5
+        assert np.all(np.diff(frequency) * found.light_curve.span >= 1.0)
+
+    @pytest.mark.parametrize("oversample", [1, 3, 10])
+    def test_best_is_the_first_of_any_number_of_peaks(self, oversample):
+        found = arm.search.bls(*transits(depth=5e-4), min_period=1.0, oversample=oversample)
+        assert found.best == found.peaks(5)[0]
+        assert found.best == found.peaks(2)[0]
+
+    def test_a_flux_about_zero_has_no_relative_depth(self):
+        flux = [0, 0, 0, -1] * 4
+        found = arm.search.bls(np.arange(16.0), flux, 1.0, period=4.0, duration=1.0)
+        assert found.best.depth == pytest.approx(1.0)
+        assert np.isnan(found.best.relative_depth)
+        assert np.isnan(found.relative_depth[0])
+        assert "depth 1, " in repr(found)
+
     def test_marks_the_points_in_transit(self, periodogram):
         time = transits()[0]
         inside = periodogram.best.in_transit(time)
         assert np.count_nonzero(inside) == periodogram.best.n_points
         offset = periodogram.best.offset(time)
         assert np.all(np.abs(offset) <= periodogram.best.period / 2)
-        np.testing.assert_array_equal(inside, np.abs(offset) <= periodogram.best.duration / 2)
+        half = periodogram.best.duration / 2
+        np.testing.assert_array_equal(inside, np.abs(offset) <= half + 2e-9)
 
     def test_k_must_be_positive(self, periodogram):
         with pytest.raises(ValueError, match="k must be at least 1, not 0"):
@@ -161,6 +229,13 @@ class TestTableAndFiles:
         np.testing.assert_array_equal(table["snr"], periodogram.snr)
         assert table.meta["provenance"]["backend"] == "cpu"
         assert table.meta["n_used"] == 3000
+
+    def test_a_unit_that_astropy_does_not_know_is_kept_in_words(self):
+        time, flux, flux_err = transits(points=300)
+        light_curve = LightCurve.from_arrays(time, flux, flux_err, flux_unit="normalized")
+        table = arm.search.bls(light_curve, period=[3.2], duration=0.16).to_table()
+        assert table["depth"].unit == u.dimensionless_unscaled
+        assert table.meta["flux_unit"] == "normalized"
 
     def test_round_trip_through_a_file(self, periodogram, tmp_path):
         path = tmp_path / "star.npz"

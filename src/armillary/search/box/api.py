@@ -19,6 +19,8 @@ from .reference import DEFAULT_OVERSAMPLE
 from .result import Periodogram
 
 OPERATION = "search.bls"
+#: Bins of a fold beyond which its memory (40 bytes each) is more than anybody meant.
+MAX_BINS = 5_000_000
 #: NumPy takes microseconds to spell a dtype, which is much of a call's dispatch.
 _dtype_name = functools.cache(str)
 RESULTS = ("delta_chi2", "depth", "depth_err", "t0", "duration", "level")
@@ -120,6 +122,7 @@ def bls(
     periods = _periods(period, min_period, max_period, light_curve, star, min_transits)
     durations, start, stop, n_skipped = _durations(duration, periods, star)
     tried = stop > start
+    _check_bins(periods[tried], durations[start[tried]], oversample)
     threads = thread_count(threads)
 
     # A backend computes with them and the result keeps them: nobody may write to them.
@@ -222,6 +225,15 @@ def _durations(
             f"(longest {periods.max():.6g} d)"
         )
     return durations, start, stop, wanted - n_tried
+
+
+def _check_bins(periods: np.ndarray, shortest: np.ndarray, oversample: int) -> None:
+    bins = (periods / shortest).max() * oversample
+    if bins > MAX_BINS:
+        raise ValueError(
+            f"a period would be folded into {bins:.3g} bins, more than {MAX_BINS:,}; raise the "
+            f"shortest duration, lower oversample or the longest period"
+        )
 
 
 def _positive_vector(name: str, value: Any) -> np.ndarray:

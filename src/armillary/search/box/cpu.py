@@ -28,6 +28,8 @@ MIN_GAP = 64
 #: A longer stretch without gaps is cut: four alignments of two float64 tables of this
 #: many bins make 256 kB, which stays in the cache of a core while several periods read it.
 MAX_SEGMENT = 4096
+#: Cells are counted in 32 bits where points are folded one by one.
+MAX_CELLS = 2**31 - 2
 #: Most bins that are tabulated; four alignments of two float64 tables make 16 MB.
 MAX_TABLE_BINS = 250_000
 
@@ -144,6 +146,12 @@ def _tables(
 ) -> _Tables:
     cell_width = shortest / (oversample * CELLS_PER_BIN)
     cell = np.floor(time / cell_width + OFFSET)
+    if cell[-1] >= MAX_CELLS:
+        raise ValueError(
+            f"duration = {shortest:.3g} d and oversample = {oversample} cut the time span of "
+            f"{time[-1]:.6g} d into {cell[-1]:.3g} cells, more than {MAX_CELLS:,}; raise the "
+            f"shortest duration or lower oversample"
+        )
     segments = _segments(cell)
     by_rows = segments.n_columns + ROW_COST * len(segments.begin)
     by_points = POINT_COST * len(time)

@@ -49,70 +49,78 @@ class UnbinnedSearch:
 
     def best_box(self, period: float, durations: np.ndarray) -> Box | None:
         """The best box over every t0 and all durations; None without a dimming."""
-        phase = self.time - period * np.floor(self.time / period)
-        order = np.argsort(phase, kind="stable")
-        # The first points once more, so that a box across phase zero is a run of points too.
-        n_again = np.searchsorted(phase[order], durations.max(), side="right")
-        again = order[:n_again]
-        position = np.concatenate([phase[order], phase[again] + period])
-        return self._best_run(position, np.concatenate([order, again]), period, durations)
+        return self._best_run(self._whole_fold(period, float(durations.max())), durations)
 
     def refine(self, box: Box, durations: np.ndarray) -> Box:
         """Move period, t0 and duration to the best box near one; never to a worse one."""
         best = box
         for drifts in DRIFT_STEPS:
             best = self._best_of_drifts(best, drifts)
-        near = self._near(best, durations.max())
-        position, index = near(best.period)
-        again = self._best_run(position, index, best.period, durations)
-        return _better(best, again)
+        fold = self._folds_near(best, float(durations.max()), 0.0)
+        return _better(best, self._best_run(fold(best.period), durations))
 
     def _best_of_drifts(self, box: Box, drifts: np.ndarray) -> Box:
-        near = self._near(box, box.duration)
-        furthest = max(
-            1.0, float(np.abs(np.rint((self.time[[0, -1]] - box.t0) / box.period)).max())
-        )
+        cycles = np.rint((self.time[[0, -1]] - box.t0) / box.period)
+        furthest = max(1.0, float(np.abs(cycles).max()))
+        step = box.duration / furthest
+        fold = self._folds_near(box, box.duration, float(np.abs(drifts).max()) * step)
         best = box
         for drift in drifts:
-            period = box.period + drift * box.duration / furthest
-            position, index = near(period)
-            found = self._best_run(position, index, period, np.array([box.duration]))
+            found = self._best_run(fold(box.period + drift * step), np.array([box.duration]))
             best = _better(best, found)
         return best
 
-    def _near(self, box: Box, duration: float) -> Callable[[float], tuple[np.ndarray, np.ndarray]]:
-        """A function that folds the points near the transits of a box at another period."""
+    def _whole_fold(self, period: float, longest: float) -> _Fold:
+        """Every point, the first ones once more, so that a box across phase zero is a run too."""
+        phase = self.time - period * np.floor(self.time / period)
+        order = np.argsort(phase, kind="stable")
+        again = order[: np.searchsorted(phase[order], longest, side="right")]
+        position = np.concatenate([phase[order], phase[again] + period])
+        return _Fold(period, position, np.concatenate([order, again]), 0.0, period + longest)
+
+    def _folds_near(self, box: Box, longest: float, change: float) -> Callable[[float], _Fold]:
+        """A function that folds the points near a box at a period that differs by up to `change`.
+
+        Far from the box the fold is incomplete, which is said in it.
+        """
         # Count cycles from the middle of the data: there t0 and period are independent.
         middle = float(self.time.mean())
         t0 = box.t0 + box.period * np.rint((middle - box.t0) / box.period)
         cycle = np.rint((self.time - t0) / box.period)
         offset = self.time - t0 - cycle * box.period
-        reach = min(1.5 * duration + 1.5 * box.duration, 0.5 * box.period)
-        index = np.flatnonzero(np.abs(offset) <= reach)
+        reach = 1.5 * (longest + box.duration)
+        drift = float(np.abs(cycle).max()) * change
+        if reach + drift >= 0.5 * box.period:
+            return lambda period: self._whole_fold(period, longest)
+        index = np.flatnonzero(np.abs(offset) <= reach + drift)
         cycle, offset = cycle[index], offset[index]
 
-        def fold(period: float) -> tuple[np.ndarray, np.ndarray]:
+        def fold(period: float) -> _Fold:
             shifted = offset + cycle * (box.period - period)
             order = np.argsort(shifted, kind="stable")
-            return t0 + shifted[order], index[order]
+            return _Fold(period, t0 + shifted[order], index[order], t0 - reach, t0 + reach)
 
         return fold
 
-    def _best_run(
-        self, position: np.ndarray, index: np.ndarray, period: float, durations: np.ndarray
-    ) -> Box | None:
+    def _best_run(self, fold: _Fold, durations: np.ndarray) -> Box | None:
         """The best box among the runs of points that boxes of these durations can hold."""
-        cum_weight = np.concatenate([[0.0], np.cumsum(self.weight[index])])
-        cum_signal = np.concatenate([[0.0], np.cumsum(self.signal[index])])
-        least = MIN_WEIGHT_FRACTION * self.total
+        cum_weight = np.concatenate([[0.0], np.cumsum(self.weight[fold.index])])
+        cum_signal = np.concatenate([[0.0], np.cumsum(self.signal[fold.index])])
         score, first, stop, i = best_run(
-            position, cum_weight, cum_signal, durations, period, self.total, least
+            fold.position,
+            cum_weight,
+            cum_signal,
+            durations,
+            fold.lowest,
+            fold.highest,
+            self.total,
+            MIN_WEIGHT_FRACTION * self.total,
         )
         if score == 0.0:
             return None
         return Box(
-            period,
-            _middle(position, first, stop, durations[i]),
+            fold.period,
+            fold.middle(first, stop, durations[i]),
             float(durations[i]),
             float(cum_weight[stop] - cum_weight[first]),
             float(cum_signal[stop] - cum_signal[first]),
@@ -120,15 +128,25 @@ class UnbinnedSearch:
         )
 
 
-def _middle(position: np.ndarray, first: int, stop: int, duration: float) -> float:
-    """The middle of the box, itself in the middle of the places that hold the same points."""
-    earliest = position[stop - 1] - duration
-    latest = position[first]
-    if first > 0:
-        earliest = max(earliest, position[first - 1])
-    if stop < len(position):
-        latest = min(latest, position[stop] - duration)
-    return float(0.5 * (earliest + latest) + 0.5 * duration)
+@dataclass(frozen=True, slots=True)
+class _Fold:
+    """Points by folded time; those between ``lowest`` and ``highest`` are all there."""
+
+    period: float
+    position: np.ndarray
+    index: np.ndarray
+    lowest: float
+    highest: float
+
+    def middle(self, first: int, stop: int, duration: float) -> float:
+        """The middle of a box, itself in the middle of the places that hold the same points."""
+        earliest = max(self.lowest, self.position[stop - 1] - duration)
+        latest = min(self.highest - duration, self.position[first])
+        if first > 0:
+            earliest = max(earliest, self.position[first - 1])
+        if stop < len(self.position):
+            latest = min(latest, self.position[stop] - duration)
+        return float(0.5 * (earliest + latest + duration))
 
 
 def _better(one: Box, other: Box | None) -> Box:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -32,9 +33,15 @@ ARRAYS = {
     "level": "flux",
 }
 
-#: What binning may take off a peak, and how many trial periods are compared unbinned.
-BINNING_LOSS = 0.2
+#: What binning may take off a peak: a box of n bins may miss a bin at either end.
+LOSS_OF_ONE_BIN, LARGEST_LOSS = 2.0, 0.8
+#: How many trial periods of a peak are compared unbinned.
 MAX_RIVALS = 5
+#: How many maxima are refined in search of the k best: as many for one as for a few, so that
+#: `best` is the first of `peaks`, and some more than asked for.
+FEWEST_MAXIMA, MORE_MAXIMA = 5, 5
+#: A point this near (days) to the edge of a box is inside: times of BJD size are rounded.
+EDGE = 2e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +56,11 @@ class Peak:
     depth, depth_err, level : float
         In the unit of the flux; ``level`` is the mean out of transit.
     relative_depth : float
-        ``depth / level``.
+        ``depth / level``; NaN where the level is not positive.
     delta_chi2, snr : float
         Improvement over a constant flux, and its square root.
     sde : float
-        Signal detection efficiency of the spectrum at the nearest trial period.
+        Signal detection efficiency of the trial period that the peak was refined from.
     n_transits : int
         Transits with points inside.
     n_points : int
@@ -79,7 +86,7 @@ class Peak:
 
     def in_transit(self, time: np.ndarray) -> np.ndarray:
         """True for times (in the system of the input) within half a duration of mid-transit."""
-        return np.abs(self.offset(time)) <= 0.5 * self.duration
+        return np.abs(self.offset(time)) <= 0.5 * self.duration + EDGE
 
     def offset(self, time: np.ndarray) -> np.ndarray:
         """Days from the nearest mid-transit, between minus and plus half a period."""
@@ -144,8 +151,8 @@ class Periodogram:
 
     @property
     def relative_depth(self) -> np.ndarray:
-        """Depth in units of the fitted level out of transit."""
-        return self.depth / self.level
+        """Depth in units of the fitted level out of transit; NaN where that is not positive."""
+        return self.depth / np.where(self.level > 0, self.level, np.nan)
 
     @cached_property
     def sde(self) -> np.ndarray:
@@ -214,38 +221,56 @@ class Periodogram:
         """
         if k < 1:
             raise ValueError(f"k must be at least 1, not {k}")
-        peaks = [self._refined(index) for index in self._separate_maxima(k)]
-        return sorted(filter(None, peaks), key=lambda peak: -peak.delta_chi2)
-
-    def _separate_maxima(self, k: int) -> list[int]:
-        height = np.where(self.delta_chi2 > 0, self.delta_chi2, -np.inf)
-        frequency = 1.0 / self.period
-        chosen: list[int] = []
-        while len(chosen) < k:
-            index = int(np.argmax(height))
-            if not height[index] > 0:
+        found: list[Peak] = []
+        for n, territory in enumerate(self._territories()):
+            # Refinement may raise a maximum above those before it, by what binning may take.
+            raised = self.delta_chi2[territory[0]] / (1.0 - self._binning_loss)
+            settled = len(found) >= k and raised < found[k - 1].delta_chi2
+            if settled or n >= max(k, FEWEST_MAXIMA) + MORE_MAXIMA:
                 break
-            chosen.append(index)
-            near = np.abs(frequency - frequency[index]) * self.light_curve.span < 1.0
-            height[near] = -np.inf
-        return chosen
+            peak = self._refined(territory)
+            if peak is not None:
+                found = self._separate([*found, peak])
+        return found[:k]
 
-    def _refined(self, index: int) -> Peak | None:
+    @property
+    def _binning_loss(self) -> float:
+        return min(LARGEST_LOSS, LOSS_OF_ONE_BIN / self.oversample)
+
+    def _territories(self) -> Iterator[np.ndarray]:
+        """The trial periods of each maximum, the highest first and each period only once."""
+        height = np.where(self.delta_chi2 > 0, self.delta_chi2, -np.inf)
+        while height.max() > 0:
+            top = int(np.argmax(height))
+            near = self._same_peak(1.0 / self.period, 1.0 / self.period[top])
+            members = np.flatnonzero(near & (height > 0))
+            yield members[np.argsort(-height[members], kind="stable")]
+            height[near] = -np.inf
+
+    def _same_peak(self, frequency: Any, other: float) -> Any:
+        """Whether orbits differ by less than one cycle over the time span."""
+        return np.abs(frequency - other) * self.light_curve.span < 1.0
+
+    def _separate(self, peaks: list[Peak]) -> list[Peak]:
+        """The peaks by falling height, without those that refinement moved onto a higher one."""
+        separate: list[Peak] = []
+        for peak in sorted(peaks, key=lambda peak: -peak.delta_chi2):
+            if not any(self._same_peak(1.0 / p.period, 1.0 / peak.period) for p in separate):
+                separate.append(peak)
+        return separate
+
+    def _refined(self, territory: np.ndarray) -> Peak | None:
         """The candidate at a maximum; None if its dimming is one of the bins only."""
-        found = [(self._unbinned_box(i), i) for i in self._rivals(index)]
-        boxes = [(box, i) for box, i in found if box is not None]
+        # The binning may have put the best trial period behind the highest.
+        least = (1.0 - self._binning_loss) * self.delta_chi2[territory[0]]
+        rivals = territory[self.delta_chi2[territory] >= least][:MAX_RIVALS]
+        boxes = [(self._unbinned_box(i), i) for i in rivals]
+        boxes = [(box, i) for box, i in boxes if box is not None]
         if not boxes:
             return None
         box, index = max(boxes, key=lambda candidate: candidate[0].score)
         box = self._unbinned.refine(box, self._durations(index))
         return self._peak(box, float(self.sde[index]))
-
-    def _rivals(self, index: int) -> np.ndarray:
-        """The trial periods of a peak that the binning may have put behind its highest."""
-        same_peak = np.abs(1.0 / self.period - 1.0 / self.period[index]) * self.light_curve.span < 1
-        close = same_peak & (self.delta_chi2 >= (1.0 - BINNING_LOSS) * self.delta_chi2[index])
-        rivals = np.flatnonzero(close)
-        return rivals[np.argsort(-self.delta_chi2[rivals], kind="stable")][:MAX_RIVALS]
 
     def _durations(self, index: int) -> np.ndarray:
         return self.trial_durations[self.duration_start[index] : self.duration_stop[index]]
@@ -258,7 +283,7 @@ class Periodogram:
         depth = -box.signal_in / box.weight_in - box.signal_in / weight_out
         level = self._unbinned.mean - box.signal_in / weight_out
         cycle = (self.light_curve.time - box.t0) / box.period
-        inside = np.abs(cycle - np.rint(cycle)) * box.period <= 0.5 * box.duration
+        inside = np.abs(cycle - np.rint(cycle)) * box.period <= 0.5 * box.duration + EDGE
         return Peak(
             period=float(box.period),
             t0=float(self.light_curve.epoch + box.t0 - box.period * np.floor(box.t0 / box.period)),
@@ -266,7 +291,7 @@ class Periodogram:
             depth=depth,
             depth_err=float(np.sqrt(1.0 / box.weight_in + 1.0 / weight_out)),
             level=level,
-            relative_depth=depth / level,
+            relative_depth=depth / level if level > 0 else float("nan"),
             delta_chi2=box.score,
             snr=float(np.sqrt(box.score)),
             sde=sde,
@@ -291,6 +316,8 @@ class Periodogram:
         from astropy.table import QTable
 
         flux_unit = units.Unit(self.light_curve.flux_unit or "", parse_strict="silent")
+        if isinstance(flux_unit, units.UnrecognizedUnit):
+            flux_unit = units.dimensionless_unscaled  # meta keeps what the unit was called
         meaning = {"d": units.day, "flux": flux_unit, "": units.dimensionless_unscaled}
         table = QTable(meta=self._meta())
         for name, unit in ARRAYS.items():
@@ -301,6 +328,7 @@ class Periodogram:
     def _meta(self) -> dict[str, Any]:
         return {
             "target": self.light_curve.target,
+            "flux_unit": self.light_curve.flux_unit,
             "time_system": self.light_curve.time_system,
             "flux_err_source": self.flux_err_source,
             "n_used": self.n_used,
@@ -328,7 +356,6 @@ class Periodogram:
         header = {
             "format": "armillary.search.Periodogram 1",
             "epoch": lc.epoch,
-            "flux_unit": lc.flux_unit,
             **self._meta(),
         }
         with written_whole(Path(path)) as file:
@@ -348,10 +375,12 @@ class Periodogram:
                 arrays: Mapping[str, np.ndarray] = dict(file)
             header = json.loads(str(arrays["header"]))
             known = header["format"] == "armillary.search.Periodogram 1"
-        except (KeyError, TypeError, ValueError, EOFError, BadZipFile):
+        except (KeyError, TypeError, ValueError, EOFError, BadZipFile, RuntimeError, zlib.error):
             known = False
         if not known:
             raise ValueError(f"{path} holds no periodogram written by armillary")
+        for array in arrays.values():
+            array.setflags(write=False)
         light_curve = SearchInput(
             arrays["time"],
             arrays["flux"],
@@ -413,7 +442,7 @@ class Periodogram:
             best = self.best
             lines.append(
                 f"  best: period {best.period:.6f} d, t0 {best.t0:.5f}, duration "
-                f"{24 * best.duration:.2f} h, depth {1e6 * best.relative_depth:.0f} ppm, "
+                f"{24 * best.duration:.2f} h, depth {_in_words(best, lc.flux_unit)}, "
                 f"S/N {best.snr:.1f}, SDE {best.sde:.1f}, {best.n_transits} transits"
             )
         else:
@@ -422,3 +451,10 @@ class Periodogram:
             lines.append(f"  errors: {self.flux_err_source}")
         lines.append(f"  {self.provenance}")
         return "\n".join(lines)
+
+
+def _in_words(peak: Peak, flux_unit: str) -> str:
+    """A depth in ppm, or in the unit of a flux that is no fraction of a positive level."""
+    if 0 < peak.relative_depth <= 1:
+        return f"{1e6 * peak.relative_depth:.0f} ppm"
+    return f"{peak.depth:.6g} {flux_unit}".strip()

@@ -6,7 +6,17 @@
 # and one that ends at a point. Both ends move forwards only, so a duration costs one
 # pass with two pointers, and prefix sums give weight and signal of a set.
 #
+# Points at the same position up to rounding enter and leave together: even sampling
+# folds many onto one phase, and no box could part them. A box must lie inside
+# lowest .. highest, where the positions are complete: one that sticks out would seem
+# to hold fewer points than it does.
+#
 # Cost: O(n) a duration. The statistic is equation 5 of reference.py.
+
+# Folded times nearer than this (days) are the same: times of BJD size, 2.5 million
+# days, are themselves rounded to half a billionth of a day.
+cdef double SAME_TIME = 1e-9
+
 
 cdef struct Run:
     double score
@@ -17,13 +27,11 @@ cdef struct Run:
 
 cdef inline void try_run(
     Run* best, Py_ssize_t first, Py_ssize_t stop, Py_ssize_t duration,
-    const double* position, const double* cum_weight, const double* cum_signal,
-    double period, double total, double least,
+    const double* cum_weight, const double* cum_signal, double total, double least,
 ) noexcept nogil:
     """Keep the run first .. stop if it is a better box than the best so far."""
     cdef double weight_in, weight_out, signal_in, score
-    # A run of more than one period would count points twice.
-    if first >= stop or position[stop - 1] - position[first] >= period:
+    if first >= stop:
         return
     signal_in = cum_signal[stop] - cum_signal[first]
     weight_in = cum_weight[stop] - cum_weight[first]
@@ -43,13 +51,15 @@ def best_run(
     const double[::1] cum_weight,     # IN  prefix sums, one entry more than positions
     const double[::1] cum_signal,     # IN
     const double[::1] duration,       # IN
-    double period,                    # IN
+    double lowest,                    # IN  where the positions are complete
+    double highest,                   # IN
     double total,                     # IN  weight of all points, those not here included
     double least,                     # IN  weight that either side must exceed
 ):
     """(score, first, stop, index of the duration) of the best box; score 0: no dimming."""
     cdef Py_ssize_t n = position.shape[0]
-    cdef Py_ssize_t i, j, stop, first
+    cdef Py_ssize_t begin, end, j, stop, first
+    cdef double d
     cdef Run best
     best.score = 0.0
     best.first = best.stop = best.duration = 0
@@ -57,16 +67,21 @@ def best_run(
         return 0.0, 0, 0, 0
     with nogil:
         for j in range(duration.shape[0]):
-            stop = first = 0
-            for i in range(n):
-                while stop < n and position[stop] <= position[i] + duration[j]:
+            d = duration[j]
+            begin = stop = first = 0
+            while begin < n:
+                end = begin + 1
+                while end < n and position[end] - position[end - 1] <= SAME_TIME:
+                    end += 1
+                # Points begin .. end share a position.
+                while stop < n and position[stop] <= position[end - 1] + d + SAME_TIME:
                     stop += 1
-                while position[first] < position[i] - duration[j]:
+                while position[first] < position[begin] - d - SAME_TIME:
                     first += 1
-                try_run(&best, i, stop, j, &position[0], &cum_weight[0], &cum_signal[0],
-                        period, total, least)
-                try_run(&best, i + 1, stop, j, &position[0], &cum_weight[0], &cum_signal[0],
-                        period, total, least)
-                try_run(&best, first, i + 1, j, &position[0], &cum_weight[0], &cum_signal[0],
-                        period, total, least)
+                if position[begin] >= lowest and position[end - 1] + d <= highest:
+                    try_run(&best, begin, stop, j, &cum_weight[0], &cum_signal[0], total, least)
+                    try_run(&best, end, stop, j, &cum_weight[0], &cum_signal[0], total, least)
+                if position[begin] - d >= lowest and position[end - 1] <= highest:
+                    try_run(&best, first, end, j, &cum_weight[0], &cum_signal[0], total, least)
+                begin = end
     return best.score, best.first, best.stop, best.duration
