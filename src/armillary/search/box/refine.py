@@ -16,6 +16,8 @@ from .unbinned import best_run
 
 #: Drift of the last transit, in durations, over which the period is refined, and steps.
 DRIFT_STEPS = (np.linspace(-1.0, 1.0, 41), np.linspace(-0.05, 0.05, 21))
+#: Scores this near are of the same points, summed in another order.
+ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class UnbinnedSearch:
         return self._best_run(self._whole_fold(period, float(durations.max())), durations)
 
     def refine(self, box: Box, durations: np.ndarray) -> Box:
-        """Move period, t0 and duration to the best box near one; never to a worse one."""
+        """Move period, t0 and duration to the best box near one; to a worse one by rounding only."""
         best = box
         for drifts in DRIFT_STEPS:
             best = self._best_of_drifts(best, drifts)
@@ -64,11 +66,17 @@ class UnbinnedSearch:
         furthest = max(1.0, float(np.abs(cycles).max()))
         step = box.duration / furthest
         fold = self._folds_near(box, box.duration, float(np.abs(drifts).max()) * step)
-        best = box
-        for drift in drifts:
-            found = self._best_run(fold(box.period + drift * step), np.array([box.duration]))
-            best = _better(best, found)
-        return best
+        found = [
+            self._best_run(fold(box.period + drift * step), np.array([box.duration]))
+            for drift in drifts
+        ]
+        boxes = [other for other in found if other is not None]
+        highest = max((other.score for other in boxes), default=0.0)
+        if highest < box.score * (1.0 - ROUNDING):
+            return box
+        # The same points stay inside over a range of periods; its middle is the best guess.
+        level = [other for other in boxes if other.score >= highest * (1.0 - ROUNDING)]
+        return level[len(level) // 2]
 
     def _whole_fold(self, period: float, longest: float) -> _Fold:
         """Every point, the first ones once more, so that a box across phase zero is a run too."""
