@@ -1,4 +1,4 @@
-"""Write a file whole or not at all."""
+"""Write a file whole or not at all, where a file can be written."""
 
 from __future__ import annotations
 
@@ -23,6 +23,56 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
+
+
+def check_destination(path: Path) -> None:
+    """Make sure, before any work, that a file can be written to this path.
+
+    Raises
+    ------
+    IsADirectoryError
+        If the path is a folder.
+    FileNotFoundError
+        If the folder of the file does not exist.
+    PermissionError
+        If nothing can be written into that folder.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(f"{str(path)!r} is a folder, not a file")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {str(path.parent)!r} for {path.name!r}")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise PermissionError(f"nothing can be written into the folder {str(path.parent)!r}")
+
+
+def make_folder(path: Path, *, parents: bool = False) -> None:
+    """Make a folder if it is not there.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    parents : bool
+        Make the folders above it, too.
+
+    Raises
+    ------
+    NotADirectoryError
+        If the path, or one above it, is a file.
+    FileNotFoundError
+        If the folder above does not exist and ``parents`` is false.
+    PermissionError
+        If nothing can be written into the folder above.
+    """
+    for place in (path, *path.parents):
+        if place.exists() and not place.is_dir():
+            raise NotADirectoryError(f"{str(place)!r} is a file, not a folder")
+    if path.is_dir():
+        return
+    if parents:
+        make_folder(path.parent, parents=True)
+    check_destination(path)
+    path.mkdir(exist_ok=True)
 
 
 def _umask() -> int:

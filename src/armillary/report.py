@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 import warnings
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -52,8 +54,11 @@ def status(*, verbose: bool = False) -> None:
 
 
 def status_without_warnings() -> Status:
-    """Collect the status; what plugins would be warned of stands in it already."""
-    with warnings.catch_warnings():
+    """Collect the status; what plugins would be warned of stands in it already.
+
+    What they print meanwhile goes to standard error, and so not into the status.
+    """
+    with warnings.catch_warnings(), contextlib.redirect_stdout(sys.stderr):
         warnings.simplefilter("ignore", PluginWarning)
         return collect_status()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -38,20 +39,41 @@ def armillary():
 
 
 @pytest.fixture
-def shell(tmp_path):
+def environment():
+    """The variables of a process that sees armillary and some folders, and no settings."""
+
+    def variables(path=(), **more):
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("ARMILLARY_")}
+        search_path = [*map(str, path), str(REPOSITORY / "src"), os.environ.get("PYTHONPATH", "")]
+        return {**inherited, "PYTHONPATH": os.pathsep.join(filter(None, search_path)), **more}
+
+    return variables
+
+
+@pytest.fixture
+def distribution(tmp_path):
+    """Install a distribution with a plugin of one module; give the folder it is in."""
+
+    def install(name, source):
+        site = tmp_path / f"site-{name}"
+        info = site / f"{name}-0.3.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.3\n")
+        (info / "entry_points.txt").write_text(f"[armillary]\n{name} = {name}\n")
+        (site / f"{name}.py").write_text(textwrap.dedent(source))
+        return site
+
+    return install
+
+
+@pytest.fixture
+def shell(tmp_path, environment):
     """Run Python in a process of its own, in an empty folder."""
 
     def run(*arguments, path=(), **variables):
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith("ARMILLARY_")}
-        search_path = [*map(str, path), str(REPOSITORY / "src"), os.environ.get("PYTHONPATH", "")]
-        environment = {
-            **inherited,
-            "PYTHONPATH": os.pathsep.join(filter(None, search_path)),
-            **variables,
-        }
         return subprocess.run(
             [sys.executable, *map(str, arguments)],
-            env=environment,
+            env=environment(path, **variables),
             cwd=tmp_path,
             capture_output=True,
             text=True,

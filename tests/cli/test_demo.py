@@ -36,6 +36,13 @@ def package(monkeypatch, tmp_path, transit_data):
     return folder
 
 
+def dimming_every(period):
+    """A light curve with transits of this period."""
+    time = np.arange(0, 30, 0.03)
+    noise = 1e-4 * np.random.default_rng(5).standard_normal(len(time))
+    return LightCurve(time, 1 + noise - 1e-3 * (time % period < 0.13))
+
+
 def test_the_list_names_every_demonstration(armillary):
     result = armillary("demo")
     assert result.exit_code == 0
@@ -75,11 +82,31 @@ def test_a_simulation_is_called_one_everywhere(armillary, quick, tmp_path):
     assert (tmp_path / "simulated.png").exists()
 
 
+def test_a_file_is_no_folder_for_results(armillary, quick, tmp_path):
+    (tmp_path / "afile").write_text("")
+    for output in ("afile", "afile/deeper"):
+        result = armillary("demo", "search", "--simulated", "--output", tmp_path / output)
+        assert result.exit_code == 1
+        assert result.stderr == f"error: {str(tmp_path / 'afile')!r} is a file, not a folder\n"
+
+
+def test_the_comparison_is_of_armillary_whatever_the_environment_names(quick, monkeypatch):
+    monkeypatch.setenv("ARMILLARY_BACKEND", "reference")
+    backends = []
+
+    def spy(*arguments, **options):
+        found = original(*arguments, **options)
+        backends.append(found.provenance.backend)
+        return found
+
+    original = comparison.bls
+    monkeypatch.setattr(comparison, "bls", spy)
+    comparison.compare_with_astropy(dimming_every(4.1), Star())
+    assert set(backends) == {"cpu"}
+
+
 def test_the_comparison_is_of_equals(quick):
-    rng = np.random.default_rng(5)
-    time = np.arange(0, 30, 0.03)
-    flux = 1 + 1e-4 * rng.standard_normal(len(time)) - 1e-3 * (time % 4.1 < 0.13)
-    compared = comparison.compare_with_astropy(LightCurve(time, flux), Star())
+    compared = comparison.compare_with_astropy(dimming_every(4.1), Star())
     assert {one.name.split()[0] for one in compared.contestants} == {"armillary", "astropy"}
     for one in compared.contestants:
         assert one.period == pytest.approx(4.1, rel=2e-3)

@@ -8,6 +8,7 @@ import time
 import pytest
 
 import armillary as arm
+from armillary.cli import pool as pool_module
 from armillary.cli.pool import AHEAD, Cancelled, Pool
 
 
@@ -27,6 +28,33 @@ def test_the_choice_of_a_backend_holds_in_every_thread():
         told = list(Pool(2).run(work, range(8)))
     assert {backend for _, backend in told} == {"reference"}
     assert threading.current_thread().name not in {name for name, _ in told}
+
+
+def test_a_single_worker_is_the_calling_thread():
+    threads = set(Pool(1).run(lambda _: threading.current_thread(), range(3)))
+    assert threads == {threading.current_thread()}
+
+
+def test_jobs_that_do_not_stop_are_left_behind(monkeypatch):
+    monkeypatch.setattr(pool_module, "GRACE", 0.01)
+    deaf = threading.Event()
+    workers = []
+
+    def work(number):
+        if number:
+            workers.append(threading.current_thread())
+            deaf.wait()
+
+    results = Pool(2).run(work, range(8))
+    next(results)
+    with pytest.raises(KeyboardInterrupt):
+        results.throw(KeyboardInterrupt)
+    assert all(thread.daemon and thread.is_alive() for thread in workers)
+    n_begun = len(workers)
+    deaf.set()
+    for thread in workers:
+        thread.join()
+    assert len(workers) == n_begun
 
 
 def test_jobs_are_begun_only_a_little_ahead():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import threading
@@ -200,6 +201,65 @@ def test_joined_files_are_one_target_searched_over_the_whole_span(armillary, sta
     assert row["files"] == "|".join(map(str, parts))
 
 
+def test_an_error_in_a_joined_file_names_that_file(armillary, star, tmp_path):
+    good, _ = star("good.csv")
+    bad = tmp_path / "bad.csv"
+    bad.write_text("nothing here\n")
+    result = armillary("search", "bls", good, bad, "--join", *FAST)
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"error: cannot read {str(bad)!r} as a light curve")
+    assert "good" not in result.stderr
+
+
+def test_an_error_in_the_detrending_of_a_joined_file_names_that_file(
+    armillary, star, tmp_path, monkeypatch
+):
+    # The name of the first is part of the name of the second.
+    paths = [star(name, seed=seed)[0] for seed, name in enumerate(("s.csv", "s.csv.csv"))]
+    trended = []
+
+    def fragile(light_curve, window):
+        trended.append(light_curve)
+        if len(trended) == 2:
+            raise ValueError("the second is bad")
+        return light_curve
+
+    monkeypatch.setattr(arm.search, "detrend", fragile)
+    result = armillary("search", "bls", *paths, "--join", "--detrend", 1, *FAST)
+    assert result.stderr == f"error: {paths[1]}: the second is bad\n"
+
+
+def test_an_error_of_a_plugin_says_which_and_who_chose_it(shell, distribution, star):
+    site = distribution(
+        "breaker",
+        """
+        from armillary.plugins import Implementation, hookimpl
+
+        @hookimpl
+        def armillary_search():
+            yield Implementation(
+                operation="search.bls", name="breaker", target="breaker:bls", api=1
+            )
+
+        def bls(time, **_):
+            raise {error}
+        """,
+    )
+    path, _ = star()
+    module = site / "breaker.py"
+    template = module.read_text()
+    # One is about this target, the other would be the same for all.
+    for error in ("ZeroDivisionError('by zero')", "ImportError('no libring')"):
+        module.write_text(template.replace("{error}", error))
+        arguments = ("-m", "armillary", "search", "bls", path, *FAST, "--backend", "breaker")
+        result = shell("-B", *arguments, path=[site])
+        assert result.returncode == 1
+        (line,) = result.stderr.splitlines()
+        assert error.split("'")[1] in line
+        assert "raised by search.bls backend 'breaker' (breaker 0.3)" in line
+        assert "chosen by backend='breaker' in the call" in line
+
+
 # ------------------------------------------------------------------ detrending
 
 
@@ -244,6 +304,20 @@ def test_several_targets_in_a_folder_or_by_pattern(armillary, star, tmp_path, pa
     assert names == {f"{folder}s1.png", f"{folder}s2.png"}
 
 
+def test_a_picture_that_cannot_be_written_costs_nothing_else(armillary, star, tmp_path):
+    paths = [star("s1.csv")[0], star("s2.csv", seed=2)[0]]
+    (tmp_path / "plots" / "s1.png").mkdir(parents=True)  # where a picture should go
+    out = tmp_path / "out.ecsv"
+    result = armillary("search", "bls", *paths, *FAST, "-o", out, "--plot", tmp_path / "plots")
+    assert result.exit_code == 1
+    assert list(read(out)["status"]) == ["found", "found"]
+    assert (tmp_path / "plots" / "s2.png").is_file()
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"error: {paths[0]}: the picture ")
+    assert line.endswith("s1.png' is a folder, not a file")
+    assert "S/N" in result.stdout
+
+
 # ------------------------------------------------------------------ refused before any work
 
 
@@ -252,6 +326,12 @@ def test_several_targets_in_a_folder_or_by_pattern(armillary, star, tmp_path, pa
     [
         (("-o", "out.fits"), "the suffix must be one of .ecsv, .csv, .parquet"),
         (("-o", "nowhere/out.csv"), "there is no folder"),
+        (("-o", "folder.csv"), "'folder.csv' is a folder, not a file"),
+        (("-o", "locked/out.csv"), "nothing can be written into the folder 'locked'"),
+        (("--plot", "nowhere/deep/"), "there is no folder 'nowhere' for 'deep'"),
+        (("--plot", "nowhere/{target}.png"), "there is no folder 'nowhere'"),
+        (("--plot", "locked/plots"), "nothing can be written into the folder 'locked'"),
+        (("--plot", "afile"), "'afile' is a file, not a folder"),
         (("--plot", "{target}.doc"), "a picture cannot be written as '{target}.doc'"),
         (("--plot", "out.png"), "one picture for 2 targets"),
         (("--backend", "nonesuch"), "no backend 'nonesuch' is registered"),
@@ -263,6 +343,12 @@ def test_what_cannot_work_is_refused_before_any_file_is_read(
     armillary, star, tmp_path, monkeypatch, arguments, sentence
 ):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder.csv").mkdir()
+    (tmp_path / "locked").mkdir()
+    (tmp_path / "afile").write_text("")
+    # The mode of a folder does not keep an administrator out.
+    may = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: str(path) != "locked" and may(path, mode))
     monkeypatch.setattr(jobs.Recipe, "search", lambda *_: pytest.fail("a file was searched"))
     result = armillary("search", "bls", star("1.csv")[0], star("2.csv")[0], *arguments)
     assert result.exit_code == 1

@@ -114,6 +114,35 @@ def test_a_broken_distribution_on_the_path(shell, broken_distribution):
     assert "compiled row-folding box search" in result.stdout
 
 
+def test_json_stays_json_when_plugins_print(shell, distribution):
+    site = distribution(
+        "chatty",
+        """
+        from armillary.plugins import Implementation, hookimpl
+
+        print("at import")
+
+        @hookimpl
+        def armillary_search():
+            print("in a hook")
+            yield Implementation(
+                operation="search.bls",
+                name="chatty",
+                target="chatty:bls",
+                api=1,
+                can_run="chatty:can",
+            )
+
+        def can(request):
+            print("in can_run")
+            return True
+        """,
+    )
+    result = shell("-m", "armillary", "status", "--json", path=[site])
+    assert "chatty" in [backend["name"] for backend in json.loads(result.stdout)["backends"]]
+    assert {"at import", "in a hook", "in can_run"} <= set(result.stderr.splitlines())
+
+
 def test_the_function_prints_what_the_command_prints(shell):
     command = shell("-m", "armillary", "status")
     function = shell("-c", "import armillary as arm; assert arm.status() is None")

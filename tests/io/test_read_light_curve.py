@@ -77,6 +77,12 @@ class TestMissionFits:
         with pytest.raises(LightCurveError, match="stated to be BTJD, but time_system='BKJD'"):
             read_light_curve(tess_fits, time_system="BKJD")
 
+    @pytest.mark.parametrize("name", ["btjd", "BTJD", "Btjd"])
+    def test_a_time_system_is_the_same_in_any_case(self, tess_fits, name):
+        assert read_light_curve(tess_fits, time_system=name).meta["time_system"] == "BTJD"
+        silent = Table({"time": TIME, "flux": FLUX})
+        assert read_light_curve(silent, time_system=name).meta["time_system"] == "BTJD"
+
     def test_the_mission_decides_what_bits_mean(self, write_fits):
         # 2^7: manual exclude for TESS, a cosmic ray for Kepler; 2^8 the other way round
         columns = {
@@ -322,6 +328,7 @@ class TestColumns:
             (["a", "b"], "'flux' holds text"),
             (np.ones((2, 3)), "'flux' must be one-dimensional"),
             ([1.0, 2.0] * u.mag, "holds magnitudes"),
+            ([1.0, 2.0] * u.mag(u.ct / u.s), "holds magnitudes"),
             (np.array([1j, 2]), "'flux' holds complex"),
         ],
     )
@@ -361,6 +368,14 @@ class TestBadFiles:
         self.refused(tmp_path, "is a directory")
 
     @pytest.mark.parametrize(
+        ("path", "sentence"),
+        [("", "the path is empty"), ("star\0.fits", "the path holds a NUL character")],
+    )
+    def test_paths_that_are_none(self, path, sentence):
+        with pytest.raises(LightCurveError, match=sentence):
+            read_light_curve(path)
+
+    @pytest.mark.parametrize(
         ("content", "sentence"),
         [
             (b"", "the file is empty"),
@@ -374,6 +389,13 @@ class TestBadFiles:
             (b"1\n2\n3\n", "no time column"),
             (b"\x89HDF\r\n\x1a\n\0\0\0", "neither FITS nor Parquet"),
             (b"PK\x03\x04\0\0", "neither FITS nor Parquet"),
+            (
+                b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n<< >>\n",
+                "neither FITS nor Parquet, nor a text",
+            ),
+            (b"time,flux\n1,\xff\xfe\n", "hold characters that are not ASCII"),
+            (b"x" * 200_000 + b",1\n", "no regular table"),
+            (parquet_bytes().replace(b"flux", b"fl\xffx"), "Parquet file is truncated or damaged"),
             (gzip.compress(b"time,flux\n1,2\n")[:-9], "gzipped file is truncated"),
             (b"PAR1 nonsense", "Parquet file is truncated or damaged"),
             (parquet_bytes()[:-20], "Parquet file is truncated or damaged"),
@@ -395,6 +417,15 @@ class TestBadFiles:
         content = path.read_bytes()
         path.write_bytes(content[: int(share * len(content))])
         self.refused(path, "truncated")
+
+    @pytest.mark.filterwarnings("error")
+    @pytest.mark.parametrize("cut", [1, 5, 80, 500, 2879])
+    def test_fits_cut_inside_the_header_of_its_table(self, write_fits, cut):
+        path = write_fits({"TIME": ("D", TIME), "FLUX": ("D", FLUX)})
+        with fits.open(path) as hdus:
+            start = hdus[1].fileinfo()["hdrLoc"]
+        path.write_bytes(path.read_bytes()[: start + cut])
+        self.refused(path, "the FITS file is truncated: it ends in the header of an extension")
 
     def test_fits_without_table(self, tmp_path):
         fits.PrimaryHDU(np.ones((3, 3))).writeto(tmp_path / "image.fits")

@@ -111,7 +111,10 @@ def sky():
             operation: {
                 name: Registered(
                     Implementation(
-                        operation=operation, name=name, target=f"armillary_{name}:run", api=1
+                        operation=operation,
+                        name=name,
+                        target="armillary.search.box.reference:bls",
+                        api=1,
                     ),
                     "armillary" if name == "cpu" else f"armillary-{name}",
                     "1.0",

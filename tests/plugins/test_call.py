@@ -166,6 +166,41 @@ def test_an_error_of_a_plugin_is_its_own_with_a_note_of_who_and_why(backend, twi
     assert "no other backend was tried" in note
 
 
+@pytest.mark.parametrize("status", [0, 3, None])
+def test_a_target_cannot_end_the_process(backend, twin, status):
+    def bls(time, **_):
+        raise SystemExit(status)
+
+    backend(bls)
+    with pytest.raises(RuntimeError, match=r"'twin' .*tried to end the process") as caught:
+        twin()
+    (note,) = caught.value.__notes__
+    assert "raised by search.bls backend 'twin'" in note
+
+
+def test_the_panic_of_a_target_is_its_own_with_a_note(backend, twin):
+    class Panic(BaseException):
+        pass
+
+    def bls(time, **_):
+        raise Panic
+
+    backend(bls)
+    with pytest.raises(Panic) as caught:
+        twin()
+    assert "backend='twin' in the call" in caught.value.__notes__[0]
+
+
+def test_an_interrupt_passes_a_target_untouched(backend, twin):
+    def bls(time, **_):
+        raise KeyboardInterrupt
+
+    backend(bls)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        twin()
+    assert not hasattr(caught.value, "__notes__")
+
+
 def sound(period, **changes):
     return {name: np.zeros(len(period)) for name in RESULTS} | changes
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import warnings
 from importlib.metadata import Distribution, EntryPoint
 
 import pytest
@@ -129,6 +130,15 @@ class Unprintable(Exception):
         raise RuntimeError("not even this")
 
 
+class Panic(BaseException):
+    """What the panic of a compiled extension is in Python."""
+
+
+class UnprintablePanic(Panic):
+    def __str__(self):
+        raise Panic
+
+
 def raising(error):
     def function(*_):
         raise error
@@ -162,6 +172,16 @@ BROKEN_HOOKS = {
         hook("armillary_search", raising(Unprintable())),
         "records",
         "Unprintable",
+    ),
+    "a hook that panics": (
+        hook("armillary_search", raising(Panic("index out of bounds"))),
+        "records",
+        "armillary_search raised Panic: index out of bounds",
+    ),
+    "an error whose message panics": (
+        hook("armillary_search", raising(UnprintablePanic())),
+        "records",
+        "message cannot be printed",
     ),
     "a forgotten return": (
         hook("armillary_search", lambda: None),
@@ -201,6 +221,7 @@ BROKEN_IMPORTS = {
     "SystemExit": "import sys\nsys.exit('no licence')\n",
     "SyntaxError": "def (:\n",
     "ZeroDivisionError": "1 / 0\n",
+    "Panic": "class Panic(BaseException):\n    pass\nraise Panic\n",
 }
 
 
@@ -249,10 +270,14 @@ def test_a_record_of_another_plugin_api_is_refused_with_a_sentence(plugin, recor
     assert_matches(rf"'one' is written for plugin API {api}; armillary .* speaks 1", str(failure))
 
 
-def test_an_operation_that_this_armillary_lacks_is_refused_by_name(plugin, record):
-    registry = load_broken(plugin("alpha", record("one", operation="search.dreams")))
+def test_a_record_of_an_operation_that_this_armillary_lacks_is_off_alone(plugin, record):
+    dreams = record("one", operation="search.dreams")
+    registry = load_broken(plugin("alpha", record("two"), dreams, record("three")))
     (failure,) = registry.failures
-    assert_matches("no operation 'search.dreams'", failure.message)
+    assert (failure.plugin, failure.stage) == ("alpha", "records")
+    assert_matches("'one' alone.*no operation 'search.dreams'", failure.message)
+    assert set(registry.backends("search.bls")) == CORE_NAMES | {"two", "three"}
+    assert registry.operations == ("search.bls",)
 
 
 def test_a_record_of_another_family_is_refused(module, distribution, record):
@@ -294,6 +319,20 @@ def test_discovery_happens_once_and_warns_once(module, distribution, monkeypatch
     assert len(caught) == 1
 
 
+def test_where_warnings_are_errors_the_registry_is_kept_and_the_next_call_has_it(
+    module, distribution, monkeypatch
+):
+    module("broken_plugin")
+    entries = distribution("broken", {"broken": "broken_plugin"})
+    monkeypatch.setattr("armillary.plugins.registry.entry_points", lambda group: entries)
+    set_registry(None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(PluginWarning, match="broken_plugin"):
+            get_registry()
+        assert set(get_registry().backends("search.bls")) == CORE_NAMES
+
+
 # ------------------------------------------------------------------ what clashes
 
 
@@ -314,6 +353,7 @@ def test_core_keeps_its_names(plugin, record, name):
     assert "one" in registry.backends("search.bls")
     (failure,) = registry.failures
     assert (failure.stage, failure.distribution) == ("conflict", "alpha")
+    assert failure.plugin == "alpha", "what ARMILLARY_BLOCK can name"
 
 
 def test_a_strict_process_raises_and_names_everything(monkeypatch, plugin, record):

@@ -228,7 +228,7 @@ def test_a_family_without_operations_says_that_it_has_none(sky):
         arm.set_backend("cpu", "cache")
 
 
-@pytest.mark.parametrize("scope", ["bls", "search.blss", "garden"])
+@pytest.mark.parametrize("scope", ["bls", "search.blss", "garden", ["search"], 3])
 def test_an_unknown_scope_is_an_error(sky, scope):
     for ask_for in (arm.set_backend, lambda n, s: arm.use_backend(n, s).__enter__()):
         with pytest.raises(ValueError, match=r"neither an operation .* nor a family"):
@@ -243,6 +243,18 @@ def test_a_backend_that_is_no_name_is_an_error(sky, name):
         chosen(backend=name)
     with pytest.raises(TypeError, match="name must be the name"):
         arm.set_backend(name)
+
+
+def test_a_block_needs_a_name(sky):
+    with pytest.raises(TypeError, match="must be the name of a backend, not None"):
+        arm.use_backend(None).__enter__()
+
+
+@pytest.mark.parametrize("operation", [None, ["search.bls"], 3])
+def test_an_operation_that_is_no_name_is_an_error(sky, operation):
+    for ask_for in (arm.explain, arm.list_backends):
+        with pytest.raises(ValueError, match="armillary has no operation"):
+            ask_for(operation)
 
 
 def test_an_unknown_operation_is_an_error_that_lists_those_there_are(sky):
@@ -299,12 +311,23 @@ def raise_(error):
     raise error
 
 
+class Panic(BaseException):
+    """What the panic of a compiled extension is in Python."""
+
+
+class Unprintable:
+    def __repr__(self):
+        raise RuntimeError("not even this")
+
+
 @pytest.mark.parametrize(
     ("can_run", "reason"),
     [
         (lambda request: "no device", "no device"),
         (lambda request: raise_(OSError("bus error")), "can_run raised OSError: bus error"),
         (lambda request: raise_(SystemExit(1)), "can_run raised SystemExit"),
+        (lambda request: raise_(Panic("no driver")), "can_run raised Panic: no driver"),
+        (lambda request: Unprintable(), "can_run returned a Unprintable that cannot be printed"),
         (lambda request: False, "can_run returned False"),
         (lambda request: None, "can_run returned None"),
         (lambda request: 1, "can_run returned 1"),
@@ -506,6 +529,16 @@ def test_an_explanation_tells_everything_that_had_a_say(sky, monkeypatch):
         text = repr(arm.explain("search.bls"))
     assert "'both' would run, chosen by environment ARMILLARY_BACKEND_SEARCH=both" in text
     assert "use_backend('template'): 'template' registers nothing for this operation" in text
+
+
+def test_an_explanation_tells_what_is_overruled(sky, monkeypatch):
+    monkeypatch.setenv("ARMILLARY_BACKEND", "both")
+    with arm.use_backend("box"):
+        lines = arm.explain("search.bls").considered
+    assert lines == (
+        "use_backend('box'): 'box' applies",
+        "environment ARMILLARY_BACKEND=both: 'both' is overruled",
+    )
 
 
 def test_an_explanation_of_nothing_says_why(sky):

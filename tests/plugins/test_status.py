@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
 import armillary as arm
-from armillary.plugins import PluginWarning, hookimpl
+from armillary.plugins import PluginWarning, hookimpl, registry
 from armillary.plugins.registry import get_registry, set_registry
 from armillary.plugins.status import collect_status
 
@@ -153,9 +154,84 @@ def test_each_setting_in_force_is_shown_with_its_source(install, plugin, record,
     assert states(collect_status())["twin"] == "active"
 
 
-def test_status_inside_a_block_tells_what_would_run_there():
-    with arm.use_backend("reference"):
-        assert states(collect_status())["reference"] == "active"
+def test_status_inside_a_block_tells_what_would_run_there_and_why():
+    with arm.use_backend("reference"), arm.use_backend("cpu", "search"):
+        status = collect_status()
+    assert states(status)["cpu"] == "active"
+    shown = [(s.value, s.meaning) for s in status.settings if s.source == "use_backend"]
+    assert shown == [("cpu", "backend for search"), ("reference", "backend for everything")]
+
+
+def test_a_build_whose_own_target_does_not_load_is_ill(monkeypatch):
+    monkeypatch.delitem(registry._resolved, "armillary.search.box.cpu:bls", raising=False)
+    monkeypatch.setitem(sys.modules, "armillary.search.box.cpu", None)
+    status = collect_status()
+    assert states(status) == {"cpu": "unavailable", "reference": "available"}
+    (problem,) = status.problems
+    assert "armillary's own search.bls backend 'cpu' cannot run: loading" in problem
+    assert not status.healthy
+
+
+def test_status_loads_no_target_of_a_plugin(install, plugin, record):
+    install(plugin("alpha", record("twin", target="module_of_nobody:bls")))
+    assert states(collect_status())["twin"] == "available"
+    assert collect_status().healthy
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("ARMILLARY_BLOK", "alpha", "ARMILLARY_BLOK is not a setting"),
+        ("ARMILLARY_BACKENDS", "cpu", "ARMILLARY_BACKENDS is not a setting"),
+        ("ARMILLARY_BLOCK", "alpah", "ARMILLARY_BLOCK names 'alpah'"),
+        ("ARMILLARY_PLUGINS", "Alpha,al_pah", "ARMILLARY_PLUGINS names 'al-pah'"),
+        ("ARMILLARY_BACKEND_FIT", "nobody", "ARMILLARY_BACKEND_FIT=nobody: no backend 'nobody'"),
+    ],
+)
+def test_a_setting_that_is_mistyped_is_a_problem(
+    installed, plugin, record, monkeypatch, name, value, words
+):
+    installed(plugin("alpha", record("twin")))
+    monkeypatch.setenv(name, value)
+    status = collect_status()
+    (problem,) = status.problems
+    assert words in problem
+    assert not status.healthy
+
+
+def test_a_mistyped_variable_is_a_problem_even_where_it_is_overruled(installed, monkeypatch):
+    installed()
+    monkeypatch.setenv("ARMILLARY_BACKEND", "nobody")
+    monkeypatch.setenv("ARMILLARY_BACKEND_SEARCH_BLS", "cpu")
+    status = collect_status()
+    assert states(status)["cpu"] == "active"
+    (problem,) = status.problems
+    assert "ARMILLARY_BACKEND=nobody" in problem
+
+
+@pytest.mark.parametrize("switch", ["ARMILLARY_PLUGINS", "ARMILLARY_BLOCK"])
+@pytest.mark.parametrize("value", ["alpha", "point", "Al_Pha,", ""])
+def test_a_switch_that_names_what_is_installed_is_no_problem(
+    installed, module, distribution, monkeypatch, switch, value
+):
+    hook = hookimpl(specname="armillary_search")(lambda: iter(()))
+    module("silent_plugin", armillary_search=hook)
+    installed(
+        distribution("alpha", {"point": "silent_plugin"}),
+        distribution("al-pha", {"other": "silent_plugin"}),
+    )
+    monkeypatch.setenv(switch, value)
+    assert collect_status().healthy
+
+
+def test_an_answer_that_cannot_be_printed_does_not_stop_status(install, plugin, record, module):
+    class Unprintable:
+        def __repr__(self):
+            raise RuntimeError("not even this")
+
+    module("device", can_run=lambda request: Unprintable())
+    install(plugin("alpha", record("twin", can_run="device:can_run")))
+    assert states(collect_status())["twin"] == "unavailable"
 
 
 def test_the_whole_status_is_plain_data(every_kind_of_broken):

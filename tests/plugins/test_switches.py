@@ -33,7 +33,9 @@ def loaded(entries):
     [
         ("ARMILLARY_PLUGINS", "alpha, gamma", {"one", "three"}),
         ("ARMILLARY_PLUGINS", "Beta-Kit", {"two"}),
-        ("ARMILLARY_PLUGINS", "", set()),
+        ("ARMILLARY_PLUGINS", "", {"one", "two", "three"}),
+        ("ARMILLARY_PLUGINS", " , ", {"one", "two", "three"}),
+        ("ARMILLARY_PLUGINS", "delta", set()),
         ("ARMILLARY_BLOCK", "alpha", {"two", "three"}),
         ("ARMILLARY_BLOCK", "beta.kit,gamma,", {"one"}),
         ("ARMILLARY_BLOCK", "", {"one", "two", "three"}),

@@ -5,7 +5,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from astropy import units as u
-from astropy.table import MaskedColumn, Table
+from astropy.table import Column, MaskedColumn, Table
 from astropy.time import Time
 from astropy.timeseries import TimeSeries
 from astropy.utils.masked import Masked
@@ -65,6 +65,33 @@ class TestAccepted:
         plain = search(time, flux * 1e3, flux_err * 1e3)
         same_spectrum(united, plain, rtol=0)
         assert united.to_table()["depth"].unit == u.electron / u.s
+
+    @pytest.mark.parametrize("column", [Column, MaskedColumn])
+    def test_columns_with_units(self, data, column):
+        time, flux, flux_err = data
+        united = search(
+            column(time * 24, unit="h"),
+            column(flux * 1e3, unit="electron / s"),
+            column(flux_err, unit="1000 electron / s"),
+            period=column(PERIOD * 24, unit="h"),
+            duration=column(np.array(DURATION) * 24, unit="h"),
+        )
+        plain = search(time, flux * 1e3, flux_err * 1e3)
+        same_spectrum(united, plain, rtol=1e-6)
+        np.testing.assert_allclose(united.period, PERIOD)
+        np.testing.assert_allclose(united.t0, plain.t0)
+
+    def test_columns_of_a_table(self, data):
+        table = Table(dict(zip(("time", "flux", "flux_err"), data, strict=True)))
+        table["flux"].unit = table["flux_err"].unit = "electron / s"
+        found = search(table["time"], table["flux"], table["flux_err"])
+        same_spectrum(found, search(table), rtol=0)
+        assert found.light_curve.flux_unit == search(table).light_curve.flux_unit
+
+    def test_a_unit_that_is_none_means_days(self, data):
+        time, flux, flux_err = data
+        found = search(Column(time, unit="BJD - 2457000, days"), flux, flux_err)
+        same_spectrum(found, search(*data), rtol=0)
 
     def test_time_objects_keep_their_system(self, data):
         time, flux, flux_err = data
@@ -149,6 +176,27 @@ class TestDroppedAndCounted:
         assert found.n_dropped == 2
         same_spectrum(found, search(time[~mask], flux[~mask], flux_err[~mask]), rtol=1e-12)
 
+    def test_masked_times_with_a_unit(self, data):
+        time, flux, flux_err = data
+        mask = np.zeros(len(time), bool)
+        mask[[7, 70]] = True
+        spoilt = np.where(mask, 1e9, time)
+        for given in (Masked(spoilt * u.d, mask=mask), MaskedColumn(spoilt, mask=mask, unit="d")):
+            found = search(given, flux, flux_err)
+            assert found.n_dropped == 2
+            same_spectrum(found, search(time[~mask], flux[~mask], flux_err[~mask]), rtol=1e-12)
+
+    def test_what_the_reader_of_a_light_curve_dropped_counts_too(self, data):
+        time, flux, flux_err = (array.copy() for array in data)
+        flux[[3, 4]] = np.nan
+        quality = np.zeros(len(time), int)
+        quality[[10, 11, 12]] = 1
+        table = Table({"time": time, "flux": flux, "flux_err": flux_err, "quality": quality})
+        for given in (table, arm.io.read_light_curve(table)):
+            found = search(given)
+            assert (found.n_dropped, found.n_used) == (5, 695)
+        assert search(LightCurve.from_arrays(time, flux, flux_err)).n_dropped == 2
+
     def test_pairs_whose_duration_is_not_shorter(self, data):
         found = search(*data, period=[1.0, 2.0, 3.0], duration=[0.5, 1.0, 2.5])
         assert found.n_skipped == 3
@@ -183,7 +231,24 @@ class TestRefused:
             ({"period": []}, "period must hold one or more numbers"),
             ({"period": [1.0, 31.0]}, "period = 31 d is beyond the time span of 29"),
             ({"period": 3 * u.kg}, "period must be a time, not in kg"),
+            ({"time": Column(np.arange(700.0), unit="m")}, "time must be a time, not in m"),
+            ({"time": np.arange(700.0) * u.one}, "time must be a time, not dimensionless"),
+            ({"flux": np.ones(700) * u.mag}, r"flux must be a flux, not magnitudes \(mag\)"),
+            ({"flux": np.ones(700) * u.mag(u.ct / u.s)}, r"not magnitudes \(mag\(ct / s\)\)"),
+            ({"flux": Column(np.ones(700), unit="mmag")}, "flux must be a flux, not magnitudes"),
+            ({"flux_err": "a"}, "flux_err must be an array of numbers"),
             ({"period": "long"}, "period must be numbers"),
+            ({"period": "3"}, "period must be numbers"),
+            ({"period": np.timedelta64(3, "D")}, "period must be numbers"),
+            (
+                {"period": np.ma.array([1.0, 2.0], mask=[0, 1])},
+                "period must not be masked; 1 of 2 entries are",
+            ),
+            (
+                {"period": MaskedColumn([1.0, 2.0], mask=[0, 1], unit="h")},
+                "period must not be masked",
+            ),
+            ({"duration": Masked([0.1] * u.d, mask=[True])}, "duration must not be masked"),
             ({"min_period": 1.0}, "period is a whole grid; min_period and max_period"),
             ({"duration": 0.0}, "duration must be positive and finite; entry 0 is 0.0"),
             ({"duration": [0.1, -0.1]}, "duration must be positive and finite; entry 1"),
@@ -197,6 +262,23 @@ class TestRefused:
         arguments = dict(zip(("time", "flux", "flux_err"), data, strict=True)) | change
         with pytest.raises(ValueError, match=message):
             search(**arguments)
+
+    @pytest.mark.filterwarnings("error")
+    @pytest.mark.parametrize("flux_err", [1e-320, 1e-160, 1e-154, 1e-80, 1e80, 1e170, 1e300])
+    def test_errors_whose_weights_no_float_holds(self, data, flux_err):
+        with pytest.raises(ValueError, match=r"flux_err, from .* is too small or too large"):
+            search(data[0], data[1], flux_err)
+        with pytest.raises(ValueError, match=r"flux_err, from .* is too small or too large"):
+            search(data[0], (data[1] - 1) * flux_err * 1e3)
+
+    def test_magnitudes_in_a_light_curve(self, data):
+        ours = LightCurve(*data, meta={"flux_unit": "mag"})
+        with pytest.raises(ValueError, match="flux must be a flux, not magnitudes"):
+            search(ours)
+
+    def test_a_star_must_be_a_star(self, data):
+        with pytest.raises(TypeError, match=r"star must be a Star.*not 3\.0"):
+            search(*data, duration=None, star=3.0)
 
     @pytest.mark.parametrize("points", [0, 1, 2])
     def test_fewer_than_three_points(self, points):

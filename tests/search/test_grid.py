@@ -74,13 +74,24 @@ class TestPeriodGrid:
             ({"min_period": np.nan}, "min_period must be positive and finite"),
             ({"min_period": 14.0}, "no period is left between min_period = 14 d and"),
             ({"min_transits": 0}, "min_transits must be at least 1"),
+            ({"min_transits": "2"}, "min_transits must be a whole number, not '2'"),
+            ({"min_transits": 2.5}, "min_transits must be a whole number, not 2.5"),
+            ({"span": [20.0, 30.0]}, "span must be one number, not array"),
+            ({"max_period": [3.0]}, "max_period must be one number"),
+            ({"frequency_oversample": "3"}, "frequency_oversample must be one number"),
             ({"frequency_oversample": 0}, "frequency_oversample must be positive"),
             ({"min_period": 3 * u.m}, "min_period must be a time, not in m"),
         ],
     )
     def test_bad_limits_are_named(self, arguments, message):
         with pytest.raises(ValueError, match=message):
-            arm.search.period_grid(27.0, **arguments)
+            arm.search.period_grid(**{"span": 27.0} | arguments)
+
+    def test_a_star_must_be_a_star(self):
+        with pytest.raises(TypeError, match=r"star must be a Star, .*, not 3\.0"):
+            arm.search.period_grid(27.0, 3.0)
+        with pytest.raises(TypeError, match=r"star must be a Star, .*, not 3\.0"):
+            arm.search.duration_grid(3.0, 3.0)
 
 
 class TestDurationGrid:
@@ -111,6 +122,10 @@ class TestDurationGrid:
     def test_bad_periods_are_refused(self, period):
         with pytest.raises(ValueError, match="period must be positive and finite"):
             arm.search.duration_grid(period)
+
+    def test_no_period_is_refused(self):
+        with pytest.raises(ValueError, match="period must hold one or more numbers"):
+            arm.search.duration_grid([])
 
     def test_a_step_must_grow(self):
         with pytest.raises(ValueError, match="log_step must be above 1"):

@@ -22,13 +22,18 @@ def register(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., str]]:
     monkeypatch.setitem(sys.modules, MODULE, module)
     previous = set_registry(load_registry([]))
 
-    def add(target: Callable[..., object], can_run: Callable[..., object] | None = None) -> str:
+    def add(
+        target: Callable[..., object],
+        can_run: Callable[..., object] | None = None,
+        arrays: tuple[str, ...] = ("numpy",),
+    ) -> str:
         module.target, module.can_run = target, can_run  # type: ignore[attr-defined]
         record = Implementation(
             operation="search.bls",
             name="fake",
             target=f"{MODULE}:target",
             api=1,
+            arrays=arrays,
             can_run=f"{MODULE}:can_run" if can_run else None,
         )
         registry: Registry = load_registry([])

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
 from armillary.cli.check import check
+from armillary.plugins import Implementation
+from armillary.plugins.records import Registered
+from armillary.plugins.registry import Blocked, Conflict, Failure, get_registry
 from armillary.search.box.cpu import bls as right
 from armillary.testing import checks
 
@@ -76,6 +80,131 @@ def test_nothing_that_could_run_is_no_success(
     assert status == 1
     assert "there is no such device" in text
     assert "nothing could run here" in text
+
+
+def chatting(time, flux, flux_err, period, duration, duration_start, duration_stop, oversample=10):  # type: ignore[no-untyped-def]
+    print("searching")
+    return right(time, flux, flux_err, period, duration, duration_start, duration_stop, oversample)
+
+
+def test_what_a_backend_prints_stays_out_of_the_report(
+    register: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    register(chatting, can_run=lambda request: print("can I?") or True)  # type: ignore[func-returns-value]
+    with pytest.raises(typer.Exit):
+        check("armillary-fake", as_json=True)
+    written = capsys.readouterr()
+    (backend,) = json.loads(written.out)["backends"]
+    failed = [c["name"] for c in backend["checks"] if c["outcome"] == "failed"]
+    assert failed == ["nothing_is_printed"]
+    assert {"searching", "can I?"} <= set(written.err.splitlines())
+
+
+def test_a_backend_cannot_end_the_command(
+    run: Callable[..., tuple[int, str]], register: Callable[..., str]
+) -> None:
+    def target(time, flux, flux_err, period, duration, duration_start, duration_stop):  # type: ignore[no-untyped-def]
+        raise SystemExit(0)
+
+    register(target)
+    status, text = run("armillary-fake")
+    assert status == 1
+    assert "tried to end the process" in text
+
+
+# ------------------------------------------------------------------ what is not there
+
+
+@pytest.fixture
+def partly(register: Callable[..., str]) -> Callable[..., None]:
+    """Register a sound backend of a distribution, and say what of it is missing."""
+
+    def add(**missing: object) -> None:
+        register(right)
+        registry = get_registry()
+        for name, what in missing.items():
+            getattr(registry, name).append(what)
+
+    return add
+
+
+CLAIMANTS = tuple(
+    Registered(
+        Implementation(operation="search.bls", name="both", target="nobody:bls", api=1), name, "2.0"
+    )
+    for name in ("armillary-fake", "armillary-other")
+)
+FAILURE = Failure("second", "Armillary_Fake", "1.0", "import", "importing second raised OSError")
+CONFLICT = Conflict("search.bls", "both", CLAIMANTS)
+BLOCKED = Blocked("third", "armillary.fake", "1.0", "named in ARMILLARY_BLOCK")
+
+
+@pytest.mark.parametrize(
+    ("key", "missing", "words"),
+    [
+        ("failures", FAILURE, "importing second raised OSError"),
+        ("conflicts", CONFLICT, "armillary-other 2.0"),
+    ],
+)
+def test_a_broken_part_of_the_distribution_ends_with_status_1(
+    run: Callable[..., tuple[int, str]],
+    partly: Callable[..., None],
+    key: str,
+    missing: object,
+    words: str,
+) -> None:
+    partly(**{key: missing})
+    status, text = run("armillary-fake")
+    assert status == 1
+    assert words in text
+    assert f"{len(checks('search.bls'))} passed" in text
+    status, text = run("armillary-fake", "--json")
+    report = json.loads(text)
+    assert (status, report["healthy"], len(report[key])) == (1, False, 1)
+
+
+def test_a_part_that_is_kept_out_on_purpose_is_told_and_no_failure(
+    run: Callable[..., tuple[int, str]], partly: Callable[..., None]
+) -> None:
+    partly(blocked=BLOCKED)
+    status, text = run("armillary-fake")
+    assert status == 0
+    assert "named in ARMILLARY_BLOCK" in text
+    report = json.loads(run("armillary-fake", "--json")[1])
+    assert [blocked["plugin"] for blocked in report["blocked"]] == ["third"]
+
+
+def test_what_is_broken_of_others_is_no_business_of_this_distribution(
+    run: Callable[..., tuple[int, str]], partly: Callable[..., None]
+) -> None:
+    partly(failures=FAILURE, conflicts=CONFLICT)
+    status, text = run("cpu", "--json")
+    report = json.loads(text)
+    assert (status, report["failures"], report["conflicts"]) == (0, [], [])
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "missing", "words"),
+    [
+        ("armillary-other", "conflicts", CONFLICT, "claimed by armillary-fake 2.0"),
+        ("both", "conflicts", CONFLICT, "claimed by armillary-fake 2.0"),
+        ("away", "blocked", replace(BLOCKED, distribution="away"), "named in ARMILLARY_BLOCK"),
+        ("away", "failures", replace(FAILURE, distribution="away"), "raised OSError"),
+    ],
+)
+def test_why_a_distribution_has_no_backend_is_told(
+    run: Callable[..., tuple[int, str]],
+    partly: Callable[..., None],
+    name: str,
+    key: str,
+    missing: object,
+    words: str,
+) -> None:
+    partly(**{key: missing})
+    status, text = run(name)
+    assert status == 1
+    assert f"'{name}' has no backend here to be checked" in text
+    assert words in text
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -51,6 +52,12 @@ def touched(arguments: dict[str, Any]) -> dict[str, Any]:
     return arguments
 
 
+def scaled(result: Arrays, where: np.ndarray, factor: float) -> Arrays:
+    """Depths, and what follows from them, times a factor at some periods."""
+    depth = np.where(where, factor * result["depth"], result["depth"])
+    return result | {"depth": depth, "delta_chi2": (depth / result["depth_err"]) ** 2}
+
+
 _restless = np.random.default_rng()
 
 #: What is wrong -> the backend, and a check that must notice.
@@ -82,6 +89,10 @@ WRONG = {
     "t0 beyond the first period": (
         returning(lambda r, a: r | {"t0": r["t0"] + a["period"]}),
         "t0_is_the_middle_of_the_first_transit",
+    ),
+    "always ten bins": (
+        calling(lambda a: a | {"oversample": 10}),
+        "finer_bins",
     ),
     "the longest duration ignored": (
         calling(
@@ -120,6 +131,22 @@ WRONG = {
         returning(lambda r, a: {name: array.astype(np.float32) for name, array in r.items()}),
         "results_are_float64",
     ),
+    "a spectrum too high at long periods": (
+        returning(lambda r, a: scaled(r, a["period"] > 5.0, 1.5)),
+        "whole_spectrum",
+    ),
+    "nothing found at long periods": (
+        returning(lambda r, a: scaled(r, a["period"] > a["time"][-1] / 3, 0.0)),
+        "whole_spectrum",
+    ),
+    "only the first thousand periods": (
+        returning(lambda r, a: scaled(r, np.arange(len(a["period"])) >= 1000, 0.0)),
+        "large_grid",
+    ),
+    "only the first 20,000 points": (
+        calling(lambda a: a | {n: a[n][:20_000] for n in ("time", "flux", "flux_err")}),
+        "large_light_curve",
+    ),
     "times without their first": (
         calling(lambda a: a | {"time": a["time"][1:], **_without_first(a)}),
         "duplicate_times",
@@ -153,6 +180,15 @@ def test_the_same_backend_unchanged_passes(register: Callable[..., str]) -> None
     assert [o.message for o in run_checks("search.bls", backend) if o.outcome != "passed"] == []
 
 
+def test_a_target_that_does_not_name_oversample_need_not_honour_it(
+    register: Callable[..., str],
+) -> None:
+    def target(time, flux, flux_err, period, duration, duration_start, duration_stop):  # type: ignore[no-untyped-def]
+        return right(time, flux, flux_err, period, duration, duration_start, duration_stop)
+
+    assert run_check(check_named("finer_bins"), register(target)).outcome == "passed"
+
+
 def test_a_target_without_a_canonical_argument_fails(register: Callable[..., str]) -> None:
     backend = register(lambda time, flux, period, **others: {})
     outcome = run_check(check_named("arguments_of_the_target"), backend)
@@ -169,6 +205,40 @@ def test_an_exception_of_the_backend_is_a_failure_with_its_words(
     outcome = run_check(check_named("provenance"), register(calling(broken)))
     assert outcome.outcome == "failed"
     assert outcome.message == "ZeroDivisionError: no weights"
+
+
+class Panic(BaseException):
+    """What the panic of a compiled extension is in Python."""
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (SystemExit(0), "RuntimeError: .* tried to end the process"),
+        (Panic("index out of bounds"), "it raised Panic: index out of bounds"),
+        (pytest.skip.Exception("I had rather not"), "it raised Skipped: I had rather not"),
+    ],
+)
+def test_a_backend_cannot_end_or_skip_its_checks(
+    register: Callable[..., str], error: BaseException, words: str
+) -> None:
+    def leaving(arguments: dict[str, Any]) -> dict[str, Any]:
+        raise error
+
+    backend = register(calling(leaving))
+    outcome = run_check(check_named("provenance"), backend)
+    assert outcome.outcome == "failed"
+    assert re.search(words, outcome.message)
+    with pytest.raises((CheckFailed, RuntimeError), match=r"raised|tried"):
+        parametrised(conformance("search.bls", backend))["provenance"]()
+
+
+def test_an_interrupt_ends_the_checks(register: Callable[..., str]) -> None:
+    def interrupted(arguments: dict[str, Any]) -> dict[str, Any]:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_check(check_named("provenance"), register(calling(interrupted)))
 
 
 # ------------------------------------------------------------------ checks
@@ -258,6 +328,38 @@ def test_a_backend_that_cannot_run_is_skipped_with_its_own_sentence(
     test = parametrised(conformance("search.bls", backend))
     with pytest.raises(pytest.skip.Exception, match="there is no such device"):
         test["provenance"]()
+
+
+def broken_can_run(request: object) -> bool:
+    raise OSError("bus error")
+
+
+@pytest.mark.parametrize(
+    ("can_run", "words"),
+    [
+        (broken_can_run, "can_run raised OSError: bus error"),
+        (lambda request: False, "can_run returned False"),
+        (lambda request: "", "can_run returned ''"),
+        (lambda: True, "can_run raised TypeError"),
+    ],
+)
+def test_a_can_run_that_gives_no_answer_fails_every_check(
+    register: Callable[..., str], can_run: Callable[..., object], words: str
+) -> None:
+    backend = register(calling(lambda a: a), can_run=can_run)
+    waivers = {"provenance": "it is shy"}
+    outcomes = run_checks("search.bls", backend, waivers)
+    assert {outcome.outcome for outcome in outcomes} == {"failed"}
+    assert all(words in outcome.message for outcome in outcomes)
+    test = parametrised(conformance("search.bls", backend, expected_failures=waivers))
+    with pytest.raises(CheckFailed, match=re.escape(words)):
+        test["provenance"]()
+
+
+def test_a_backend_that_takes_no_numpy_arrays_fails(register: Callable[..., str]) -> None:
+    backend = register(calling(lambda a: a), arrays=("moon",))
+    (outcome, *_) = run_checks("search.bls", backend)
+    assert (outcome.outcome, outcome.message) == ("failed", "it takes 'moon' arrays, not numpy")
 
 
 def test_a_backend_that_nobody_registers_is_an_error() -> None:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from .._files import written_whole
+from .._files import check_destination, written_whole
 from .._version import __version__
-from .jobs import Outcome
+from .jobs import SearchOutcome
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -58,7 +58,7 @@ SUFFIXES = (".ecsv", ".csv", ".parquet")
 # ------------------------------------------------------------------ for people
 
 
-def peak_table(outcomes: Sequence[Outcome]) -> Table:
+def peak_table(outcomes: Sequence[SearchOutcome]) -> Table:
     """The peaks of every target that has some, best first."""
     from rich import box
     from rich.table import Table
@@ -105,16 +105,15 @@ def check_table_path(path: Path) -> None:
     ------
     ValueError
         If the suffix is none of ``.ecsv``, ``.csv``, ``.parquet``.
-    FileNotFoundError
-        If the folder does not exist.
+    OSError
+        If a file cannot be written there.
     """
     if path.suffix.lower() not in SUFFIXES:
         raise ValueError(
             f"candidates cannot be written as {path.name!r}; "
             f"the suffix must be one of {', '.join(SUFFIXES)}"
         )
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {str(path.parent)!r} for {path.name!r}")
+    check_destination(path)
 
 
 def write_candidates(path: Path, rows: Sequence[Mapping[str, Any]], how: str) -> None:
@@ -131,7 +130,7 @@ def write_candidates(path: Path, rows: Sequence[Mapping[str, Any]], how: str) ->
 
     Raises
     ------
-    ValueError, FileNotFoundError
+    ValueError, OSError
         As :func:`check_table_path`.
     """
     check_table_path(path)
@@ -144,7 +143,7 @@ def write_candidates(path: Path, rows: Sequence[Mapping[str, Any]], how: str) ->
         writers[path.suffix.lower()](file, rows, how)
 
 
-def row(outcome: Outcome) -> dict[str, Any]:
+def row(outcome: SearchOutcome) -> dict[str, Any]:
     """The best peak of a target, by column; None where there is nothing to say."""
     values: dict[str, Any] = dict.fromkeys(COLUMNS)
     values |= {

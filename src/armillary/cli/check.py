@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import re
+import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -14,8 +15,10 @@ from rich.table import Table
 from rich.text import Text
 
 from ..plugins.records import Registered
-from ..plugins.registry import get_registry
+from ..plugins.registry import Blocked, Conflict, Failure, Registry, get_registry
+from ..plugins.settings import normalized
 from ..testing.kit import SUITES, Outcome, checked_waivers, iterate_checks
+from .messages import say
 
 #: Version of the layout of ``--json``.
 SCHEMA = 1
@@ -37,6 +40,28 @@ class Report:
     outcomes: list[Outcome]
 
 
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """What a distribution should bring and does not."""
+
+    failures: tuple[Failure, ...]
+    conflicts: tuple[Conflict, ...]
+    blocked: tuple[Blocked, ...]
+
+    @property
+    def broken(self) -> bool:
+        """True unless it is only kept out on purpose."""
+        return bool(self.failures or self.conflicts)
+
+    @property
+    def sentences(self) -> list[str]:
+        """One for each thing that is not there."""
+        kept_out = [
+            f"plugin {b.plugin!r} of {b.distribution} is off: {b.reason}" for b in self.blocked
+        ]
+        return [*map(str, self.failures), *map(str, self.conflicts), *kept_out]
+
+
 def check(
     distribution: Annotated[
         str, typer.Argument(help="A distribution, such as armillary-cupy, or a backend's name.")
@@ -52,17 +77,32 @@ def check(
 ) -> None:
     """Run the conformance checks on every backend that a distribution registers.
 
-    Ends with status 1 if a check fails, if a waived check passes, or if no check could run.
+    Ends with status 1 if a check fails, if a waived check passes, if no check could run, or if
+    a part of the distribution could not be loaded or clashes with another.
     """
-    chosen = find_backends(distribution)
+    console = Console(file=sys.stdout, quiet=as_json)
+    # What a plugin prints must not get into the report.
+    with contextlib.redirect_stdout(sys.stderr):
+        reports, missing = _run(console, distribution, waive or [])
+    if as_json:
+        typer.echo(json.dumps(to_dict(reports, missing), indent=2))
+    else:
+        console.print(_verdict(reports))
+    if not healthy(reports, missing):
+        raise typer.Exit(1)
+
+
+def _run(console: Console, distribution: str, waive: Iterable[str]) -> tuple[list[Report], Missing]:
+    """Check one backend after the other, and show each report as soon as it is there."""
+    registry = get_registry()
+    chosen = find_backends(registry, distribution)
+    missing = find_missing(registry, distribution)
     if not chosen:
-        raise _refusal(_nothing_found(distribution))
+        raise _refusal(_nothing_found(registry, distribution, missing))
     try:
-        waivers = parse_waivers(waive or [], chosen)
+        waivers = parse_waivers(waive, chosen)
     except ValueError as error:
         raise _refusal(str(error)) from None
-
-    console = Console(quiet=as_json)
     reports = []
     for registered in chosen:
         with console.status(f"checking {registered}"):
@@ -70,29 +110,38 @@ def check(
             outcomes = list(iterate_checks(record.operation, record.name, waivers[registered]))
         reports.append(Report(registered, outcomes))
         console.print(_table(reports[-1]), *_messages(reports[-1]), sep="\n")
-    if as_json:
-        typer.echo(json.dumps(to_dict(reports), indent=2))
-    else:
-        console.print(_verdict(reports))
-    if not healthy(reports):
-        raise typer.Exit(1)
+    for sentence in missing.sentences:
+        console.print(Text.assemble(("missing: ", "bold red"), sentence))
+    return reports, missing
 
 
-def find_backends(name: str) -> list[Registered]:
+def find_backends(registry: Registry, name: str) -> list[Registered]:
     """The backends with checks that a distribution registers, or that are called ``name``."""
-    registry = get_registry()
     return [
         registered
         for operation in registry.operations
         if operation in SUITES
         for _, registered in sorted(registry.backends(operation).items())
-        if registered.record.name == name or _canonical(registered.distribution) == _canonical(name)
+        if registered.record.name == name or _is(registered, name)
     ]
 
 
-def _canonical(distribution: str) -> str:
-    """The name of a distribution as package indexes compare it (PEP 503)."""
-    return re.sub(r"[-_.]+", "-", distribution).lower()
+def find_missing(registry: Registry, name: str) -> Missing:
+    """What is off of the distribution ``name``, or of a backend ``name`` that nobody gets."""
+    return Missing(
+        tuple(failure for failure in registry.failures if _is(failure, name)),
+        tuple(
+            conflict
+            for conflict in registry.conflicts
+            if conflict.name == name or any(_is(claimant, name) for claimant in conflict.claimants)
+        ),
+        tuple(blocked for blocked in registry.blocked if _is(blocked, name)),
+    )
+
+
+def _is(part: Registered | Failure | Blocked, distribution: str) -> bool:
+    """True if the distribution is the one that this belongs to."""
+    return normalized(part.distribution) == normalized(distribution)
 
 
 def parse_waivers(
@@ -122,19 +171,19 @@ def parse_waivers(
     return waivers
 
 
-def healthy(reports: Iterable[Report]) -> bool:
-    """True if some check ran and none calls for action."""
+def healthy(reports: Iterable[Report], missing: Missing) -> bool:
+    """True if some check ran, none calls for action, and nothing of the distribution is broken."""
     outcomes = [outcome for report in reports for outcome in report.outcomes]
     ran = any(outcome.outcome != "skipped" for outcome in outcomes)
-    return ran and all(outcome.good for outcome in outcomes)
+    return ran and all(outcome.good for outcome in outcomes) and not missing.broken
 
 
-def to_dict(reports: Iterable[Report]) -> dict[str, object]:
+def to_dict(reports: Iterable[Report], missing: Missing) -> dict[str, Any]:
     """The whole report as plain values, ready for JSON."""
     reports = list(reports)
     return {
         "schema": SCHEMA,
-        "healthy": healthy(reports),
+        "healthy": healthy(reports, missing),
         "backends": [
             {
                 "operation": report.registered.record.operation,
@@ -145,6 +194,17 @@ def to_dict(reports: Iterable[Report]) -> dict[str, object]:
             }
             for report in reports
         ],
+        "failures": [asdict(failure) for failure in missing.failures],
+        "conflicts": [_conflict_dict(conflict) for conflict in missing.conflicts],
+        "blocked": [asdict(blocked) for blocked in missing.blocked],
+    }
+
+
+def _conflict_dict(conflict: Conflict) -> dict[str, Any]:
+    return {
+        "operation": conflict.operation,
+        "name": conflict.name,
+        "claimants": [claimant.origin for claimant in conflict.claimants],
     }
 
 
@@ -187,21 +247,20 @@ def _verdict(reports: Iterable[Report]) -> Text:
     return Text(", ".join(counts), style="bold")
 
 
-def _nothing_found(name: str) -> str:
-    registry = get_registry()
+def _nothing_found(registry: Registry, name: str, missing: Missing) -> str:
+    if missing.sentences:
+        return "; ".join([f"{name!r} has no backend here to be checked", *missing.sentences])
     everything = {
         registered.distribution
         for operation in registry.operations
         for registered in registry.backends(operation).values()
     }
-    sentence = (
+    return (
         f"{name!r} is neither a distribution nor a backend with conformance checks; "
         f"backends come from {', '.join(sorted(everything))}"
     )
-    failed = [str(f) for f in registry.failures if _canonical(f.distribution) == _canonical(name)]
-    return "; ".join([sentence, *failed])
 
 
 def _refusal(sentence: str) -> typer.Exit:
-    Console(stderr=True).print(Text(sentence))
+    say("error", sentence)
     return typer.Exit(1)

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from .._files import make_folder
 from ..search import bls, detrend
 from ..search.grid.star import Star
 from .candidates import peak_table, row, write_candidates
 from .comparison import compare_with_astropy, lines
-from .jobs import Job, Outcome
+from .jobs import Job, SearchOutcome
 
 if TYPE_CHECKING:
     from ..io import LightCurve
@@ -59,6 +60,8 @@ def demonstrate(folder: Path, *, simulated: bool = False) -> bool:
         If the real light curve is asked for and not there.
     ImportError
         If wotan or matplotlib is not installed.
+    OSError
+        If the folder cannot be made.
     """
     from ..plot.files import require_matplotlib, save_figure
     from ..plot.periodogram import plot_periodogram
@@ -70,14 +73,14 @@ def demonstrate(folder: Path, *, simulated: bool = False) -> bool:
     else:
         path = light_curve_file()
         light_curve = read(path)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder, parents=True)
     typer.echo(_introduction(path, light_curve, simulated))
 
     flat = detrend(light_curve, window=WINDOW)
     periodogram = bls(flat, star=STAR)
     target = str(light_curve.meta["target"])
     peaks = tuple(periodogram.peaks(3))
-    outcome = Outcome(Job((path,)), target, len(light_curve), periodogram, peaks)
+    outcome = SearchOutcome(Job((path,)), target, len(light_curve), periodogram, peaks)
     typer.echo()
     page().print(peak_table([outcome]))
     found = _tell_period(peaks[0].period, simulated)

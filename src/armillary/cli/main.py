@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 from .. import __version__
 from .check import check
 from .demo import demo
-from .messages import everything_on_standard_error, say
+from .messages import everything_on_standard_error, say, with_notes
 from .search import search
 from .status import status
 
@@ -34,7 +34,7 @@ class Commands(TyperGroup):
                 raise
             if ctx.params.get("verbose", 0) > 1:
                 raise
-            say("error", error)
+            say("error", with_notes(error))
             raise typer.Exit(1) from None
 
 

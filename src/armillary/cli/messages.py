@@ -24,6 +24,12 @@ def standard_error() -> Console:
     return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
+def with_notes(error: BaseException) -> str:
+    """What an error says and, in brackets, its notes: which plugin raised it, and who chose it."""
+    notes = (f"({note})" for note in getattr(error, "__notes__", ()))
+    return " ".join([str(error), *notes])
+
+
 def say(kind: str, sentence: object) -> None:
     """Print one sentence, after what it is: "error", "warning" or "note"."""
     from rich.text import Text

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from .._files import make_folder
+
 #: Stands for the name of the target in the path of a picture.
 PLACEHOLDER = "{target}"
 
@@ -24,8 +26,8 @@ class PicturePaths:
     ------
     ValueError
         If the pattern is one file for several targets, or its suffix names no picture format.
-    FileNotFoundError
-        If the folder above does not exist.
+    OSError
+        If the folder above does not exist, or no picture can be written there.
     ImportError
         If matplotlib is not installed.
     """
@@ -41,7 +43,7 @@ class PicturePaths:
                 f"give a folder, or a name with {PLACEHOLDER} in it"
             )
         if is_folder:
-            pattern.mkdir(exist_ok=True)
+            make_folder(pattern)
         check_picture_path(self._pattern)
         self._given: set[Path] = set()
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+import logging
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .jobs import Job, Outcome, Recipe
+from .jobs import Job, Recipe, SearchOutcome, sentence_of
 from .messages import say, standard_error
 
 if TYPE_CHECKING:
     from .pictures import PicturePaths
     from .pool import Pool
+
+logger = logging.getLogger(__name__)
 
 search = typer.Typer(
     no_args_is_help=True, rich_markup_mode="markdown", help="Search light curves for transits."
@@ -195,8 +199,9 @@ def bls(
     """Find periodic box-shaped dimmings (box least squares).
 
     Several files are several targets, unless --join. A file that cannot be searched does not
-    stop the others: it is named at the end, and the exit code is then 1. Depths are relative
-    to the level out of transit; nothing is normalised unless --detrend or --join.
+    stop the others: it is named at the end, and the exit code is then 1; the same goes for a
+    picture that cannot be written. Depths are relative to the level out of transit; nothing is
+    normalised unless --detrend or --join.
     """
     from ..runtime.threads import thread_count
     from .candidates import check_table_path, row, write_candidates
@@ -228,15 +233,16 @@ def bls(
         n_peaks=peaks,
     )
     rows, outcomes = [], []
-    for outcome in _outcomes(pool, recipe, jobs, show=not quiet):
-        rows.append(row(outcome))
-        if pictures is not None:
-            _draw(outcome, pictures)
-        outcomes.append(outcome.without_periodogram())
+    with closing(_outcomes(pool, recipe, jobs, show=not quiet)) as found:
+        for outcome in found:
+            rows.append(row(outcome))
+            if pictures is not None:
+                outcome = _drawn(outcome, pictures)
+            outcomes.append(outcome.without_periodogram())
     if output is not None:
         write_candidates(output, rows, _how(join, recipe))
     _tell(outcomes, detrend, quiet)
-    if any(outcome.error for outcome in outcomes):
+    if any(outcome.error or outcome.picture_error for outcome in outcomes):
         raise typer.Exit(1)
 
 
@@ -269,10 +275,12 @@ def _how(join: bool, recipe: Recipe) -> str:
 # ------------------------------------------------------------------ running
 
 
-def _outcomes(pool: Pool, recipe: Recipe, jobs: Sequence[Job], show: bool) -> Iterator[Outcome]:
+def _outcomes(
+    pool: Pool, recipe: Recipe, jobs: Sequence[Job], show: bool
+) -> Generator[SearchOutcome, None, None]:
     with _progress(jobs, show) as report:
 
-        def work(job: Job) -> Outcome:
+        def work(job: Job) -> SearchOutcome:
             def progress(done: int, total: int) -> None:
                 pool.check()
                 report(job, done / total)
@@ -313,19 +321,26 @@ def _progress(jobs: Sequence[Job], show: bool) -> Iterator[Callable[[Job, float]
 # ------------------------------------------------------------------ telling
 
 
-def _draw(outcome: Outcome, pictures: PicturePaths) -> None:
+def _drawn(outcome: SearchOutcome, pictures: PicturePaths) -> SearchOutcome:
+    """The outcome after its picture is made; why it could not be is part of it."""
     from ..plot.files import save_figure
     from ..plot.periodogram import plot_periodogram
 
     if outcome.periodogram is None or not outcome.peaks:
-        return
+        return outcome
     path = pictures.path(outcome.target)
-    save_figure(
-        plot_periodogram(outcome.periodogram, outcome.peaks[0], target=outcome.target), path
-    )
+    try:
+        save_figure(
+            plot_periodogram(outcome.periodogram, outcome.peaks[0], target=outcome.target), path
+        )
+    except Exception as error:
+        logger.debug("%s could not be drawn", outcome.target, exc_info=True)
+        why = f"{outcome.job.where}: the picture {str(path)!r} was not written: "
+        return replace(outcome, picture_error=why + sentence_of(error))
+    return outcome
 
 
-def _tell(outcomes: Sequence[Outcome], window: float | None, quiet: bool) -> None:
+def _tell(outcomes: Sequence[SearchOutcome], window: float | None, quiet: bool) -> None:
     from ..report import page
     from .candidates import peak_table
 
@@ -340,11 +355,5 @@ def _tell(outcomes: Sequence[Outcome], window: float | None, quiet: bool) -> Non
                 f"durations ({best.duration:.3g} d each) and takes some of the depth",
             )
     for outcome in outcomes:
-        if outcome.error:
-            say("error", _named(outcome))
-
-
-def _named(outcome: Outcome) -> str:
-    """The error, with its file where the sentence does not have it."""
-    first = str(outcome.job.files[0])
-    return outcome.error if first in outcome.error else f"{first}: {outcome.error}"
+        for error in filter(None, (outcome.error, outcome.picture_error)):
+            say("error", error)

@@ -52,6 +52,7 @@ _SYSTEM_OF_NAME = {
     "time_mjd": "MJD",
     "mjd": "MJD",
 }
+TIME_SYSTEMS = frozenset({"BTJD", "BKJD", "BJD", "HJD", "JD", "MJD"})
 # Formats of astropy's Time that count days (the first two come with lightkurve).
 _SYSTEM_OF_FORMAT = {"btjd": "BTJD", "bkjd": "BKJD", "jd": "JD", "mjd": "MJD"}
 
@@ -135,7 +136,7 @@ def as_days(column: RawColumn, name: str) -> Days:
     if hasattr(values, "jd") and hasattr(values, "scale"):
         return _days_of_time(values)
     array = as_float64(values, name)
-    recognised = _unit(unit)
+    recognised = parse_unit(unit)
     if recognised is not None:
         from astropy import units
 
@@ -153,9 +154,9 @@ def as_flux(column: RawColumn, name: str) -> tuple[np.ndarray, str | None]:
     if column.unit is None:
         return array, None
     text = str(column.unit).strip()
-    if text.lower().endswith("mag"):
+    if is_magnitude(text):
         raise LightCurveError(f"column {name!r} holds magnitudes, not fluxes")
-    recognised = _unit(column.unit)
+    recognised = parse_unit(column.unit)
     # to_string, since the many spellings of electrons per second are the same unit
     return array, text if recognised is None else recognised.to_string()
 
@@ -163,7 +164,7 @@ def as_flux(column: RawColumn, name: str) -> tuple[np.ndarray, str | None]:
 def as_flux_err(column: RawColumn, name: str, flux_unit: str | None) -> np.ndarray:
     """Convert a column of errors to the unit of the fluxes."""
     array = as_float64(column.values, name)
-    unit, wanted = _unit(column.unit), _unit(flux_unit)
+    unit, wanted = parse_unit(column.unit), parse_unit(flux_unit)
     if unit is None or wanted is None or unit == wanted:
         return array
     if not unit.is_equivalent(wanted):
@@ -175,7 +176,7 @@ def as_flux_err(column: RawColumn, name: str, flux_unit: str | None) -> np.ndarr
 
 def as_float64(values: Any, name: str) -> np.ndarray:
     """Copy values to a contiguous one-dimensional float64 array, NaN where masked."""
-    mask = getattr(values, "mask", None)
+    mask = mask_of(values)
     data = np.ma.getdata(getattr(values, "unmasked", values))
     kind = getattr(data, "dtype", np.dtype(float)).kind
     if kind not in "biufO":
@@ -204,6 +205,17 @@ def split_unit(values: Any) -> RawColumn:
         return RawColumn(values)
     # .value of a Quantity and of a Masked Quantity; a Column holds its values itself
     return RawColumn(getattr(values, "value", values), getattr(values, "unit", None))
+
+
+def mask_of(values: Any) -> np.ndarray | None:
+    """Give the mask of a masked array, whoever made it; None for anything else."""
+    # A pandas Series has a method of that name.
+    return np.asarray(values.mask) if hasattr(values, "filled") else None
+
+
+def is_magnitude(unit: str) -> bool:
+    """Tell whether the name of a unit ("mag", "mmag", "mag(ct / s)") is one of magnitudes."""
+    return unit.lower().endswith("mag") or "mag(" in unit.lower()
 
 
 def listed(names: Sequence[str]) -> str:
@@ -283,7 +295,7 @@ def _days_of_time(time: Any) -> Days:
     return Days(as_float64(values, "time"), system or "JD", time.scale)
 
 
-def _unit(unit: Any) -> Any:
+def parse_unit(unit: Any) -> Any:
     """The astropy unit meant, or None where there is none or it is not recognised."""
     if unit is None or (isinstance(unit, str) and not unit.strip()):
         return None

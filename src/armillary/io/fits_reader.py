@@ -14,6 +14,8 @@ from armillary.io.raw_table import Options, RawTable
 
 __all__ = ["read_fits"]
 
+_EXTENSION = b"XTENSION"  # what the header of every extension begins with
+
 
 def read_fits(data: bytes, source: str, options: Options) -> RawTable:
     """Take the first table of a FITS file that has the columns of a light curve.
@@ -37,7 +39,7 @@ def read_fits(data: bytes, source: str, options: Options) -> RawTable:
     with quiet():
         try:
             with fits.open(io.BytesIO(data), memmap=False) as hdus:
-                return _first_light_curve(hdus, len(data), source, options)
+                return _first_light_curve(hdus, data, source, options)
         except LightCurveError:
             raise
         except Exception as error:  # damaged files raise nearly anything
@@ -45,9 +47,9 @@ def read_fits(data: bytes, source: str, options: Options) -> RawTable:
             raise LightCurveError(f"the FITS file is truncated or damaged ({reason})") from None
 
 
-def _first_light_curve(hdus: Any, size: int, source: str, options: Options) -> RawTable:
+def _first_light_curve(hdus: Any, data: bytes, source: str, options: Options) -> RawTable:
     refused: LightCurveError | None = None
-    for hdu in _tables(hdus, size):
+    for hdu in _tables(hdus, len(data)):
         try:
             chosen = options.choose(hdu.columns.names)
         except LightCurveError as error:
@@ -55,7 +57,17 @@ def _first_light_curve(hdus: Any, size: int, source: str, options: Options) -> R
             continue
         _refuse_images(hdu, (chosen.time, chosen.flux))
         return _raw_table(hdu, hdus[0].header, source)
+    if _ends_in_header(hdus, data):
+        raise LightCurveError("the FITS file is truncated: it ends in the header of an extension")
     raise refused or LightCurveError("the FITS file holds no table")
+
+
+def _ends_in_header(hdus: Any, data: bytes) -> bool:
+    """Tell whether one more extension begins where astropy found the last one to end."""
+    last = hdus[-1].fileinfo()
+    end = last["datLoc"] + last["datSpan"]
+    beginning = data[end : end + len(_EXTENSION)]
+    return bool(beginning) and _EXTENSION.startswith(beginning)
 
 
 def _tables(hdus: Any, size: int) -> Iterator[Any]:

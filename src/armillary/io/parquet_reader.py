@@ -17,16 +17,19 @@ def read_parquet(data: bytes, source: str) -> RawTable:
     import pyarrow
     from pyarrow import parquet
 
+    # ValueError: damaged text, such as a column's name, that is no UTF-8
+    damage = (pyarrow.ArrowException, OSError, ValueError)
     try:
         file = parquet.ParquetFile(io.BytesIO(data))
-    except (pyarrow.ArrowException, OSError) as error:
+        schema = file.schema_arrow
+        names = schema.names
+    except damage as error:
         raise _damaged(error) from None
-    schema = file.schema_arrow
 
     def column_at(position: int) -> Any:
         try:
-            return file.read(columns=[schema.names[position]]).column(0)
-        except (pyarrow.ArrowException, OSError) as error:
+            return file.read(columns=[names[position]]).column(0)
+        except damage as error:
             raise _damaged(error) from None
 
     return read_arrow(schema, column_at, source)

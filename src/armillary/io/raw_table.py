@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from armillary.io.columns import (
+    TIME_SYSTEMS,
     RawColumn,
     Selection,
     as_days,
@@ -126,9 +127,16 @@ def to_light_curve(table: RawTable, options: Options) -> LightCurve:
 
 
 def _agreed_system(stated: str | None, given: str | None) -> str | None:
-    if stated and given and stated != given:
+    stated_name, given_name = _usual_name(stated), _usual_name(given)
+    if stated_name and given_name and stated_name != given_name:
         raise LightCurveError(f"its times are stated to be {stated}, but time_system={given!r}")
-    return stated or given
+    return stated_name or given_name
+
+
+def _usual_name(time_system: str | None) -> str | None:
+    """Spell a known time system in capitals; leave any other as it is."""
+    capitals = str(time_system).upper()
+    return capitals if capitals in TIME_SYSTEMS else time_system
 
 
 def _own_segments(table: RawTable, keep: np.ndarray) -> np.ndarray:

@@ -51,8 +51,8 @@ def read_light_curve(
         of its bits. Flags of a mission that is not stated, or that is not TESS, Kepler or K2,
         count as bad if not 0. Default: "default".
     time_system : str, optional
-        What the times count ("BTJD", "BJD", ...), for input that does not say so. Default: what
-        the input states, else None. It is never guessed from the numbers.
+        What the times count ("BTJD", "BJD", ...; "btjd" is the same), for input that does not
+        say so. Default: what the input states, else None. It is never guessed from the numbers.
 
     Returns
     -------
@@ -106,6 +106,10 @@ def _read_table(table: Any) -> RawTable:
 
 def _read_file(path: str | os.PathLike, options: Options) -> RawTable:
     source = os.fspath(path)
+    if not source:
+        raise LightCurveError("the path is empty")
+    if "\0" in source:
+        raise LightCurveError("the path holds a NUL character")
     data = _content(Path(path))
     if data.startswith(_FITS):
         from armillary.io.fits_reader import read_fits

@@ -40,7 +40,15 @@ def read_text(text: str, source: str) -> RawTable:
     """
     from astropy.io import ascii as ascii_tables
 
-    layout = _layout(text)
+    try:
+        layout = _layout(text)
+    except csv.Error as error:
+        raise LightCurveError(f"the text is no regular table ({error})") from None
+    if not layout.body.isascii():
+        raise LightCurveError(
+            "it is neither FITS nor Parquet, nor a text table of numbers: its rows hold characters "
+            "that are not ASCII"
+        )
     # By position, since names may be empty or repeated.
     labels = [f"c{i}" for i in range(len(layout.names))]
     try:

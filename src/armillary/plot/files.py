@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .._files import written_whole
+from .._files import check_destination, written_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,8 +23,8 @@ def check_picture_path(path: Path) -> None:
         If matplotlib is not installed.
     ValueError
         If the suffix names no format of matplotlib's.
-    FileNotFoundError
-        If the folder does not exist.
+    OSError
+        If a file cannot be written there.
     """
     require_matplotlib()
     from matplotlib.backend_bases import FigureCanvasBase
@@ -35,8 +35,7 @@ def check_picture_path(path: Path) -> None:
             f"a picture cannot be written as {path.name!r}; "
             f"the suffix must be one of {', '.join(f'.{name}' for name in sorted(formats))}"
         )
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {str(path.parent)!r} for {path.name!r}")
+    check_destination(path)
 
 
 def save_figure(figure: Figure, path: str | Path) -> None:
@@ -51,7 +50,7 @@ def save_figure(figure: Figure, path: str | Path) -> None:
 
     Raises
     ------
-    ValueError, FileNotFoundError
+    ValueError, OSError
         As :func:`check_picture_path`.
     """
     path = Path(path)

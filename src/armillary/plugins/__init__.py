@@ -3,7 +3,9 @@
 =============  ==============================================================
 hookspecs.py   the five hooks that a plugin may implement
 records.py     Implementation (what a plugin yields), Request, Provenance
-registry.py    discovery and isolation
+installed.py   entry points of what is installed
+registry.py    discovery, one plugin at a time
+isolation.py   code of strangers, and what it raises
 select.py      the rules of the choice
 call.py        running the choice, and the contract on its result
 status.py      what there is and why

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from .errors import BackendUnavailable, ContractError, UnsupportedOption
-from .registry import CORE, get_registry, in_short, resolve
+from .isolation import Raised, isolated
+from .registry import CORE, get_registry, resolve
 from .select import Plan
 
 
@@ -40,6 +41,8 @@ def call(
         If an option is set that the target does not name.
     BackendUnavailable
         If the target cannot be imported or is no function.
+    RuntimeError
+        If the target of a plugin tries to end the process.
     """
     target, accepted = _target(plan)
     passed = dict(arguments)
@@ -51,25 +54,38 @@ def call(
     for name, value in conveniences.items():
         if name in accepted:
             passed[name] = value
+    if plan.backend.distribution == CORE:
+        return target(**passed)
+    return _call_of_plugin(plan, target, passed)
+
+
+def _call_of_plugin(plan: Plan, target: Any, passed: dict[str, Any]) -> Any:
+    """Call the target of a plugin; what it raises gets a note of who raised it and who chose it."""
+    note = f"raised by {plan.backend}, chosen by {plan.chosen_by}; no other backend was tried"
     try:
         return target(**passed)
-    except Exception as error:
-        if plan.backend.distribution != CORE:
-            error.add_note(
-                f"raised by {plan.backend}, chosen by {plan.chosen_by}; no other backend was tried"
-            )
+    except KeyboardInterrupt:
+        raise
+    except SystemExit as error:
+        # The process is the user's: a search must not end it, least of all with status 0.
+        failure = RuntimeError(f"{plan.backend} tried to end the process (SystemExit: {error})")
+        failure.add_note(note)
+        raise failure from error
+    except BaseException as error:
+        error.add_note(note)
         raise
 
 
 def _target(plan: Plan) -> tuple[Any, frozenset[str]]:
     reference = plan.backend.record.target
     try:
-        return _load(reference)
-    except (Exception, SystemExit) as error:
+        with isolated():
+            return _load(reference)
+    except Raised as raised:
         raise BackendUnavailable(
             f"{plan.backend}, chosen by {plan.chosen_by}, cannot run: "
-            f"loading {reference} raised {in_short(error)}"
-        ) from error
+            f"loading {reference} raised {raised}"
+        ) from raised.error
 
 
 _loaded: dict[str, tuple[Any, frozenset[str]]] = {}
@@ -95,8 +111,9 @@ def _unsupported(plan: Plan, option: str, value: Any) -> str:
     able = []
     for name, registered in sorted(get_registry().backends(record.operation).items()):
         try:
-            accepted = _load(registered.record.target)[1]
-        except (Exception, SystemExit):
+            with isolated():
+                accepted = _load(registered.record.target)[1]
+        except Raised:
             continue  # one that cannot be loaded is no help to name
         if option in accepted:
             able.append(repr(name))

@@ -15,6 +15,10 @@ class UnsupportedOption(TypeError):
     """An option was given a value that the chosen backend does not know how to honour."""
 
 
+class BrokenCanRun(RuntimeError):
+    """``can_run`` of a backend raised, or answered neither True nor a sentence."""
+
+
 class ContractError(RuntimeError):
     """A backend returned something other than the operation's documented result."""
 

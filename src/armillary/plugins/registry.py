@@ -7,13 +7,12 @@ Reading order: find, load, settle clashes. Nothing here chooses a backend
 from __future__ import annotations
 
 import importlib
-import textwrap
 import threading
 import traceback
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint
 from typing import Any
 
 import pluggy
@@ -22,19 +21,18 @@ from .._version import __version__
 from . import builtin, settings
 from .errors import PluginError, PluginWarning
 from .hookspecs import FAMILY_HOOKS, PROJECT, HookSpecs
+from .installed import FILE, Unreadable, entry_points
+from .isolation import Raised, in_short, isolated
 from .records import API_VERSION, Implementation, Registered
 
 CORE = "armillary"
 
-#: Characters of a stranger's error message that fit into a sentence of ours.
-MESSAGE_LENGTH = 300
-
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A plugin, or one name of it, that was switched off, kept as data.
+    """A plugin, or one record of it, that was switched off, kept as data.
 
-    ``stage`` is one of import, hooks, records, conflict.
+    ``stage`` is one of metadata, import, hooks, records, conflict.
     """
 
     plugin: str
@@ -77,23 +75,37 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True)
 class Plugin:
-    """An entry point with the distribution that declares it."""
+    """An entry point with the distribution that declares it.
+
+    Where the entry points of a distribution cannot be read, it stands for all of them, under
+    the name of the distribution; ``unreadable`` is then why.
+    """
 
     name: str
     value: str
     distribution: str
     version: str
     load: Any = field(repr=False, compare=False)
+    unreadable: BaseException | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def called(self) -> frozenset[str]:
+        """The normalized names by which settings may mean it."""
+        return frozenset({settings.normalized(self.name), settings.normalized(self.distribution)})
 
 
 @dataclass(slots=True)
 class Registry:
-    """Everything known about the backends of this process."""
+    """Everything known about the backends of this process.
+
+    ``plugins`` are those that are installed, loaded or not; None if nobody has looked.
+    """
 
     implementations: dict[str, dict[str, Registered]] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
     blocked: list[Blocked] = field(default_factory=list)
     conflicts: list[Conflict] = field(default_factory=list)
+    plugins: list[Plugin] | None = None
 
     @property
     def operations(self) -> tuple[str, ...]:
@@ -108,12 +120,11 @@ class Registry:
         ValueError
             If armillary has no such operation; the message lists those it has.
         """
-        try:
-            return self.implementations[operation]
-        except KeyError:
+        if not isinstance(operation, str) or operation not in self.implementations:
             raise ValueError(
                 f"armillary has no operation {operation!r}; it has {', '.join(self.operations)}"
-            ) from None
+            )
+        return self.implementations[operation]
 
     def registers(self, name: str) -> bool:
         """True if any operation has a backend of this name."""
@@ -130,27 +141,35 @@ class Registry:
 # ------------------------------------------------------------------ find
 
 
-def find_plugins(found: Iterable[EntryPoint] | None = None) -> list[Plugin]:
+def find_plugins(found: Iterable[EntryPoint | Unreadable] | None = None) -> list[Plugin]:
     """The entry points of the group ``armillary``, sorted and without repeats.
 
     A path that is on ``sys.path`` twice lists its distributions twice.
     """
     plugins: dict[tuple[str, str, str], Plugin] = {}
     for entry in entry_points(group=PROJECT) if found is None else found:
-        name, version = _distribution_of(entry)
-        plugin = Plugin(entry.name, entry.value, name, version, entry.load)
+        plugin = _plugin(entry)
         # The first on the path is the one that an import finds.
-        plugins.setdefault((name, entry.name, entry.value), plugin)
+        plugins.setdefault((plugin.distribution, plugin.name, plugin.value), plugin)
     return [plugins[key] for key in sorted(plugins)]
 
 
-def _distribution_of(entry: EntryPoint) -> tuple[str, str]:
-    distribution = entry.dist
+def _plugin(entry: EntryPoint | Unreadable) -> Plugin:
+    if isinstance(entry, Unreadable):
+        name, version = _name_and_version(entry.distribution)
+        return Plugin(name, FILE, name, version, None, entry.error)
+    return Plugin(entry.name, entry.value, *_name_and_version(entry.dist), entry.load)
+
+
+def _name_and_version(distribution: Distribution | None) -> tuple[str, str]:
     if distribution is None:
         return "unknown distribution", ""
     try:
-        return distribution.name or "unnamed distribution", distribution.version or ""
-    except Exception:
+        with isolated():
+            # Read once for both: with a hundred plugins it is most of the time of discovery.
+            metadata = distribution.metadata
+            return metadata["Name"] or "unnamed distribution", metadata["Version"] or ""
+    except Raised:
         # Broken metadata of a stranger: its plugin still gets its chance.
         return "unreadable distribution", ""
 
@@ -158,11 +177,20 @@ def _distribution_of(entry: EntryPoint) -> tuple[str, str]:
 # ------------------------------------------------------------------ load
 
 
-def load_registry(found: Iterable[EntryPoint] | None = None) -> Registry:
+def load_registry(found: Iterable[EntryPoint | Unreadable] | None = None) -> Registry:
     """Discover the plugins; warn of what is off, or raise where the settings ask for it."""
+    registry = _discover_strictly(found)
+    _warn(registry)
+    return registry
+
+
+def _discover_strictly(found: Iterable[EntryPoint | Unreadable] | None = None) -> Registry:
+    """Discover the plugins; what is off is an error where the settings ask for that."""
     switches = settings.plugin_switches()
     registry = discover(switches, found)
-    _report(registry, switches.strict)
+    problems = _problems(registry)
+    if problems and switches.strict:
+        raise PluginError("; ".join(problems))
     return registry
 
 
@@ -170,19 +198,19 @@ def core_registry() -> Registry:
     """Core's own records, which come in through the same hooks as everyone's."""
     registry = Registry()
     core = Plugin("builtin", "armillary.plugins.builtin", CORE, __version__, lambda: builtin)
-    for registered in _records_of(core, known=None):
+    for registered in _records_of(core):
         _add(registry, registered)
     return registry
 
 
 def discover(
-    switches: settings.PluginSwitches, found: Iterable[EntryPoint] | None = None
+    switches: settings.PluginSwitches, found: Iterable[EntryPoint | Unreadable] | None = None
 ) -> Registry:
     """Core's records and those of every plugin that the switches let in."""
     registry = core_registry()
-    known = frozenset(registry.operations)
-    claims: dict[tuple[str, str], list[Registered]] = {}
-    for plugin in find_plugins(found):
+    plugins = registry.plugins = find_plugins(found)
+    claims: dict[tuple[str, str], list[_Claim]] = {}
+    for plugin in plugins:
         reason = _blocked_reason(plugin, switches)
         if reason:
             registry.blocked.append(
@@ -190,13 +218,17 @@ def discover(
             )
             continue
         try:
-            records = _records_of(plugin, known)
+            records = _records_of(plugin)
         except _LoadError as error:
             registry.failures.append(error.failure)
             continue
         for registered in records:
-            key = (registered.record.operation, registered.record.name)
-            claims.setdefault(key, []).append(registered)
+            record = registered.record
+            if record.operation in registry.implementations:
+                claim = _Claim(plugin, registered)
+                claims.setdefault((record.operation, record.name), []).append(claim)
+            else:
+                registry.failures.append(_unknown_operation(plugin, record))
     _settle(registry, claims)
     return registry
 
@@ -205,30 +237,40 @@ def _blocked_reason(plugin: Plugin, switches: settings.PluginSwitches) -> str:
     """Why the switches keep this plugin out, or an empty string."""
     if switches.none:
         return "ARMILLARY_NO_PLUGINS is on"
-    called = {settings.normalized(plugin.name), settings.normalized(plugin.distribution)}
-    if called & switches.block:
+    if plugin.called & switches.block:
         return "named in ARMILLARY_BLOCK"
-    if switches.only is not None and not called & switches.only:
+    if switches.only is not None and not plugin.called & switches.only:
         return "not named in ARMILLARY_PLUGINS"
     return ""
+
+
+def _failure(plugin: Plugin, stage: str, message: str, trace: str = "") -> Failure:
+    return Failure(plugin.name, plugin.distribution, plugin.version, stage, message, trace)
+
+
+def _unknown_operation(plugin: Plugin, record: Implementation) -> Failure:
+    """One record for a newer armillary; the plugin's others may still be right for this one."""
+    message = (
+        f"its backend {record.name!r} alone is left out: "
+        f"armillary {__version__} has no operation {record.operation!r}"
+    )
+    return _failure(plugin, "records", message)
 
 
 class _LoadError(Exception):
     def __init__(self, plugin: Plugin, stage: str, message: str, error: BaseException | None):
         super().__init__(message)
         trace = "".join(traceback.format_exception(error)) if error else ""
-        self.failure = Failure(
-            plugin.name, plugin.distribution, plugin.version, stage, message, trace
-        )
+        self.failure = _failure(plugin, stage, message, trace)
 
 
-def _records_of(plugin: Plugin, known: frozenset[str] | None) -> list[Registered]:
+def _records_of(plugin: Plugin) -> list[Registered]:
     module = _import(plugin)
     manager = _manager(plugin, module)
     records = []
     for family, hook in FAMILY_HOOKS.items():
         for record in _call_hook(plugin, manager, hook):
-            _check_record(plugin, record, family, known)
+            _check_record(plugin, record, family)
             records.append(Registered(record, plugin.distribution, plugin.version))
     seen = {(r.record.operation, r.record.name) for r in records}
     if len(seen) < len(records):
@@ -237,11 +279,15 @@ def _records_of(plugin: Plugin, known: frozenset[str] | None) -> list[Registered
 
 
 def _import(plugin: Plugin) -> Any:
+    if plugin.unreadable is not None:
+        message = f"its {FILE} cannot be read: {in_short(plugin.unreadable)}"
+        raise _LoadError(plugin, "metadata", message, plugin.unreadable)
     try:
-        return plugin.load()
-    except (Exception, SystemExit) as error:
-        message = f"importing {plugin.value} raised {in_short(error)}"
-        raise _LoadError(plugin, "import", message, error) from error
+        with isolated():
+            return plugin.load()
+    except Raised as raised:
+        message = f"importing {plugin.value} raised {raised}"
+        raise _LoadError(plugin, "import", message, raised.error) from raised.error
 
 
 def _manager(plugin: Plugin, module: Any) -> pluggy.PluginManager:
@@ -249,11 +295,12 @@ def _manager(plugin: Plugin, module: Any) -> pluggy.PluginManager:
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(HookSpecs)
     try:
-        manager.register(module)
-        manager.check_pending()
-    except Exception as error:
-        message = f"{in_short(error)}; the hooks are {', '.join(FAMILY_HOOKS.values())}"
-        raise _LoadError(plugin, "hooks", message, error) from error
+        with isolated():
+            manager.register(module)
+            manager.check_pending()
+    except Raised as raised:
+        message = f"{raised}; the hooks are {', '.join(FAMILY_HOOKS.values())}"
+        raise _LoadError(plugin, "hooks", message, raised.error) from raised.error
     if not manager.get_hookcallers(module):
         raise _LoadError(
             plugin,
@@ -268,17 +315,19 @@ def _manager(plugin: Plugin, module: Any) -> pluggy.PluginManager:
 def _call_hook(plugin: Plugin, manager: pluggy.PluginManager, hook: str) -> list[Any]:
     caller = getattr(manager.hook, hook)
     try:
-        answers = caller()
-        records = [record for answer in answers for record in answer]
-    except (Exception, SystemExit) as error:
-        raise _LoadError(plugin, "records", f"{hook} raised {in_short(error)}", error) from error
+        with isolated():
+            answers = caller()
+            records = [record for answer in answers for record in answer]
+    except Raised as raised:
+        message = f"{hook} raised {raised}"
+        raise _LoadError(plugin, "records", message, raised.error) from raised.error
     # pluggy leaves out an answer of None: a forgotten return would go unnoticed.
     if len(answers) < len(caller.get_hookimpls()):
         raise _LoadError(plugin, "records", f"{hook} returned None, not Implementations", None)
     return records
 
 
-def _check_record(plugin: Plugin, record: Any, family: str, known: frozenset[str] | None) -> None:
+def _check_record(plugin: Plugin, record: Any, family: str) -> None:
     problem = None
     if not isinstance(record, Implementation):
         problem = f"{FAMILY_HOOKS[family]} yielded {type(record).__name__}, not Implementation"
@@ -289,8 +338,6 @@ def _check_record(plugin: Plugin, record: Any, family: str, known: frozenset[str
         )
     elif record.family != family:
         problem = f"{FAMILY_HOOKS[family]} yielded a record of {record.operation}"
-    elif known is not None and record.operation not in known:
-        problem = f"armillary {__version__} has no operation {record.operation!r}"
     if problem:
         raise _LoadError(plugin, "records", problem, None)
 
@@ -298,23 +345,27 @@ def _check_record(plugin: Plugin, record: Any, family: str, known: frozenset[str
 # ------------------------------------------------------------------ settle clashes
 
 
-def _settle(registry: Registry, claims: dict[tuple[str, str], list[Registered]]) -> None:
-    for (operation, name), claimants in sorted(claims.items()):
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """A record, and the plugin that yields it."""
+
+    plugin: Plugin
+    registered: Registered
+
+
+def _settle(registry: Registry, claims: dict[tuple[str, str], list[_Claim]]) -> None:
+    for (operation, name), claimants in sorted(claims.items(), key=lambda item: item[0]):
         own = registry.implementations[operation].get(name)
         if own is not None:
             # A plugin that takes one of core's names would change results by being installed.
-            for claimant in claimants:
-                registry.failures.append(_clash_with_core(claimant))
+            message = f"{operation} backend {name!r} is a name of armillary's own"
+            for claim in claimants:
+                registry.failures.append(_failure(claim.plugin, "conflict", message))
         elif len(claimants) > 1:
-            registry.conflicts.append(Conflict(operation, name, tuple(claimants)))
+            every = tuple(claim.registered for claim in claimants)
+            registry.conflicts.append(Conflict(operation, name, every))
         else:
-            _add(registry, claimants[0])
-
-
-def _clash_with_core(claimant: Registered) -> Failure:
-    record = claimant.record
-    message = f"{record.operation} backend {record.name!r} is a name of armillary's own"
-    return Failure(record.name, claimant.distribution, claimant.version, "conflict", message)
+            _add(registry, claimants[0].registered)
 
 
 def _add(registry: Registry, registered: Registered) -> None:
@@ -322,23 +373,14 @@ def _add(registry: Registry, registered: Registered) -> None:
     registry.implementations.setdefault(record.operation, {})[record.name] = registered
 
 
-def _report(registry: Registry, strict: bool) -> None:
-    """Warn once for each thing that is off, or raise."""
-    problems = [str(failure) for failure in registry.failures]
-    problems += [str(conflict) for conflict in registry.conflicts]
-    if problems and strict:
-        raise PluginError("; ".join(problems))
-    for problem in problems:
-        warnings.warn(f"{problem} (see `armillary status`)", PluginWarning, stacklevel=2)
+def _problems(registry: Registry) -> list[str]:
+    """One sentence for each thing that is broken."""
+    return [str(problem) for problem in (*registry.failures, *registry.conflicts)]
 
 
-def in_short(error: BaseException) -> str:
-    """Type and message of an error on one line, even of one that cannot be printed."""
-    try:
-        text = textwrap.shorten(str(error), MESSAGE_LENGTH, placeholder=" ...")
-    except Exception:
-        text = "(its message cannot be printed)"
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+def _warn(registry: Registry) -> None:
+    for problem in _problems(registry):
+        warnings.warn(f"{problem} (see `armillary status`)", PluginWarning, stacklevel=3)
 
 
 # ------------------------------------------------------------------ the process's registry
@@ -367,9 +409,11 @@ def get_registry() -> Registry:
             if _registry is None:
                 _loading = True
                 try:
-                    _registry = load_registry()
+                    _registry = _discover_strictly()
                 finally:
                     _loading = False
+                # After it is kept: where warnings are errors, the next call still finds it.
+                _warn(_registry)
     return _registry
 
 

@@ -34,10 +34,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import settings
-from .errors import BackendUnavailable, UnknownBackend
+from .errors import BackendUnavailable, BrokenCanRun, UnknownBackend
 from .hookspecs import FAMILY_HOOKS
+from .isolation import Raised, isolated, shown
 from .records import Provenance, Registered, Request
-from .registry import Registry, get_registry, in_short, resolve, summary_of_failures
+from .registry import Registry, get_registry, resolve, summary_of_failures
 
 #: What runs when nobody asks for anything and the arrays are NumPy's.
 DEFAULT = "cpu"
@@ -158,17 +159,23 @@ def process_backends() -> dict[str | None, str]:
     return dict(_process)
 
 
+def block_backends() -> tuple[tuple[str | None, str], ...]:
+    """What :func:`use_backend` asks for here: (scope, name), the innermost block first."""
+    return _blocks.get()
+
+
 def _check_wish(function: str, name: Any, scope: str | None) -> None:
     registry = get_registry()
     operations = _operations(registry, scope)
-    _require_text("name", name)
+    _require_text("name", name, or_none=function == "set_backend")
     wish = Wish(name, _spelling(function, name, scope), scope)
     _require_registered(registry, wish, operations)
 
 
-def _require_text(argument: str, name: Any) -> None:
+def _require_text(argument: str, name: Any, *, or_none: bool) -> None:
     if not isinstance(name, str):
-        raise TypeError(f"{argument} must be the name of a backend or None, not {name!r}")
+        allowed = "the name of a backend or None" if or_none else "the name of a backend"
+        raise TypeError(f"{argument} must be {allowed}, not {name!r}")
 
 
 def _operations(registry: Registry, scope: str | None) -> tuple[str, ...]:
@@ -177,7 +184,8 @@ def _operations(registry: Registry, scope: str | None) -> tuple[str, ...]:
         return registry.operations
     if scope in registry.operations:
         return (scope,)
-    if scope in FAMILY_HOOKS:
+    # A tuple, because a scope that is a list has no hash.
+    if scope in tuple(FAMILY_HOOKS):
         return tuple(o for o in registry.operations if o.startswith(f"{scope}."))
     raise ValueError(
         f"scope {scope!r} is neither an operation ({', '.join(registry.operations)}) "
@@ -191,7 +199,7 @@ def _operations(registry: Registry, scope: str | None) -> tuple[str, ...]:
 def wishes(operation: str, backend: str | None) -> Iterator[Wish]:
     """Everything that asks for a backend of this operation, most binding first."""
     if backend is not None:
-        _require_text("backend", backend)
+        _require_text("backend", backend, or_none=True)
         yield Wish(backend, f"backend={backend!r} in the call", operation)
     family = operation.partition(".")[0]
     scopes = (operation, family, None)
@@ -206,7 +214,28 @@ def wishes(operation: str, backend: str | None) -> Iterator[Wish]:
     for scope, variable in zip(scopes, _variables(operation, family), strict=True):
         name = os.environ.get(variable, "").strip()
         if name:
-            yield Wish(name, f"environment {variable}={name}", scope)
+            yield Wish(name, _assignment(variable, name), scope)
+
+
+def unanswered_variable(registry: Registry, scope: str | None) -> str:
+    """What is wrong with the variable that chooses for a scope; an empty string if nothing is.
+
+    A variable that a more binding line overrules is looked at, too.
+    """
+    variable = settings.backend_variable(scope)
+    name = os.environ.get(variable, "").strip()
+    if not name:
+        return ""
+    try:
+        wish = Wish(name, _assignment(variable, name), scope)
+        _require_registered(registry, wish, _operations(registry, scope))
+    except BackendUnavailable as error:
+        return str(error)
+    return ""
+
+
+def _assignment(variable: str, name: str) -> str:
+    return f"environment {variable}={name}"
 
 
 def _variables(operation: str, family: str) -> tuple[str, str, str]:
@@ -278,20 +307,35 @@ def _automatic(registry: Registry, request: Request) -> Plan:
 
 def why_not(registered: Registered, request: Request) -> str:
     """Why this backend cannot carry out the request; an empty string if it can."""
-    record = registered.record
-    if request.arrays not in record.arrays:
-        return f"it takes {_list(record.arrays)} arrays, not {request.arrays}"
-    if record.can_run is None:
+    if request.arrays not in registered.record.arrays:
+        return f"it takes {_list(registered.record.arrays)} arrays, not {request.arrays}"
+    try:
+        return own_reason(registered, request)
+    except BrokenCanRun as error:
+        return str(error)
+
+
+def own_reason(registered: Registered, request: Request) -> str:
+    """The sentence with which the backend itself declines; an empty string if it does not.
+
+    Raises
+    ------
+    BrokenCanRun
+        If its ``can_run`` raises, or answers neither True nor a sentence.
+    """
+    reference = registered.record.can_run
+    if reference is None:
         return ""
     try:
-        answer: Any = resolve(record.can_run)(request)
-    except (Exception, SystemExit) as error:
-        return f"can_run raised {in_short(error)}"
+        with isolated():
+            answer: Any = resolve(reference)(request)
+    except Raised as raised:
+        raise BrokenCanRun(f"can_run raised {raised}") from raised.error
     if answer is True:
         return ""
     if isinstance(answer, str) and answer:
         return answer
-    return f"can_run returned {answer!r}, which is neither True nor a sentence"
+    raise BrokenCanRun(f"can_run returned {shown(answer)}, which is neither True nor a sentence")
 
 
 # ------------------------------------------------------------------ names that are not there
@@ -371,9 +415,13 @@ def explain(operation: str, *, backend: str | None = None, arrays: str = "numpy"
     search.bls: 'cpu' would run, chosen by default
     """
     registry = get_registry()
+    registry.backends(operation)
     considered = []
+    decided = False
     for wish in wishes(operation, backend):
-        considered.append(f"{wish.asker}: {wish.name!r} {_bearing(registry, operation, wish)}")
+        bearing = "is overruled" if decided else _bearing(registry, operation, wish)
+        considered.append(f"{wish.asker}: {wish.name!r} {bearing}")
+        decided = decided or wish.name in registry.backends(operation)
     try:
         plan = choose(Request(operation, arrays=arrays), backend)
     except (BackendUnavailable, TypeError) as error:

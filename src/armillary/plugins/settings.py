@@ -24,6 +24,8 @@ SWITCHES = {
     "ARMILLARY_CYTHON_DEBUG": "build with Cython's bounds and initialisation checks",
 }
 
+UNKNOWN = "not a setting of armillary (misspelt?); it has no effect"
+
 BACKEND_PREFIX = "ARMILLARY_BACKEND"
 
 
@@ -51,11 +53,9 @@ def boolean(name: str) -> bool:
 
 
 def names(name: str) -> frozenset[str] | None:
-    """A comma-separated list, normalized, or None where the variable is not set."""
-    text = os.environ.get(name)
-    if text is None:
-        return None
-    return frozenset(normalized(part) for part in text.split(",") if part.strip())
+    """A comma-separated list, normalized, or None where the variable names nothing."""
+    parts = os.environ.get(name, "").split(",")
+    return frozenset(normalized(part) for part in parts if part.strip()) or None
 
 
 def normalized(name: str) -> str:
@@ -118,6 +118,6 @@ def in_force(scopes: Mapping[str, str]) -> list[Setting]:
         elif name in scopes:
             meaning = f"backend for {scopes[name]}"
         else:
-            meaning = "not a setting of armillary (misspelt?); it has no effect"
+            meaning = UNKNOWN
         settings.append(Setting(name, os.environ[name], "environment", meaning))
     return settings

@@ -10,9 +10,20 @@ from .._version import __version__
 from . import settings
 from .errors import BackendUnavailable, PluginError, SettingError
 from .hookspecs import FAMILY_HOOKS
-from .records import Request
-from .registry import Blocked, Conflict, Failure, Registry, core_registry, discover, get_registry
-from .select import choose, process_backends, why_not
+from .isolation import Raised, isolated
+from .records import Registered, Request
+from .registry import (
+    CORE,
+    Blocked,
+    Conflict,
+    Failure,
+    Registry,
+    core_registry,
+    discover,
+    get_registry,
+    resolve,
+)
+from .select import block_backends, choose, process_backends, unanswered_variable, why_not
 
 #: Version of the layout of :meth:`Status.to_dict`.
 SCHEMA = 1
@@ -78,6 +89,8 @@ def collect_status() -> Status:
         active, reason = (None, problem) if problem else _active(operation)
         backends += _rows(registry, operation, active)
         problems.append(reason)
+    problems += [_broken_core(row) for row in backends]
+    problems += _mistyped(registry)
     problems += [str(c) for c in _machine_choices().values() if isinstance(c, SettingError)]
     return Status(
         tuple(backends),
@@ -97,6 +110,30 @@ def _look() -> tuple[Registry, str]:
         return discover(settings.plugin_switches()), str(error)
     except SettingError as error:
         return core_registry(), str(error)
+
+
+def _broken_core(row: BackendStatus) -> str:
+    """What is wrong with a backend of armillary's own, which must run everywhere."""
+    if row.distribution != CORE or not row.reason:
+        return ""
+    return f"armillary's own {row.operation} backend {row.name!r} cannot run: {row.reason}"
+
+
+def _mistyped(registry: Registry) -> list[str]:
+    """Settings that mean nothing here: unknown variables, and names of what is not there."""
+    problems = [
+        f"{setting.name} is {setting.meaning}"
+        for setting in _settings(registry)
+        if setting.meaning == settings.UNKNOWN
+    ]
+    if registry.plugins is None:
+        return problems
+    there = {name for plugin in registry.plugins for name in plugin.called}
+    for variable in ("ARMILLARY_PLUGINS", "ARMILLARY_BLOCK"):
+        for name in sorted((settings.names(variable) or frozenset()) - there):
+            problems.append(f"{variable} names {name!r}, and no plugin of that name is installed")
+    scopes = (*registry.operations, *FAMILY_HOOKS, None)
+    return problems + [unanswered_variable(registry, scope) for scope in scopes]
 
 
 def _active(operation: str) -> tuple[str | None, str]:
@@ -139,7 +176,7 @@ def _rows(registry: Registry, operation: str, active: str | None) -> tuple[Backe
     rows = []
     for name, registered in sorted(registry.backends(operation).items()):
         record = registered.record
-        reason = why_not(registered, Request(operation, arrays=record.arrays[0]))
+        reason = _why_not_in_general(registered)
         state = "unavailable" if reason else "active" if name == active else "available"
         rows.append(
             BackendStatus(
@@ -160,6 +197,20 @@ def _rows(registry: Registry, operation: str, active: str | None) -> tuple[Backe
         if conflict.operation == operation:
             rows.append(_conflict_row(conflict))
     return tuple(sorted(rows, key=lambda row: row.name))
+
+
+def _why_not_in_general(registered: Registered) -> str:
+    record = registered.record
+    reason = why_not(registered, Request(record.operation, arrays=record.arrays[0]))
+    # A plugin's target is loaded when it is chosen; our own must load wherever armillary does.
+    if reason or registered.distribution != CORE:
+        return reason
+    try:
+        with isolated():
+            resolve(record.target)
+    except Raised as raised:
+        return f"loading {record.target} raised {raised}"
+    return ""
 
 
 def _conflict_row(conflict: Conflict) -> BackendStatus:
@@ -183,10 +234,11 @@ def _settings(registry: Registry) -> list[settings.Setting]:
     scopes |= {settings.backend_variable(family): family for family in FAMILY_HOOKS}
     scopes |= {settings.backend_variable(o): o for o in registry.operations}
     found = settings.in_force(scopes)
-    for scope, name in process_backends().items():
-        found.append(
-            settings.Setting("backend", name, "set_backend", f"backend for {scope or 'everything'}")
-        )
+    said = [("use_backend", scope, name) for scope, name in block_backends()]
+    said += [("set_backend", scope, name) for scope, name in process_backends().items()]
+    for source, scope, name in said:
+        meaning = f"backend for {scope or 'everything'}"
+        found.append(settings.Setting("backend", name, source, meaning))
     return found
 
 

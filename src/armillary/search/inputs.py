@@ -6,16 +6,21 @@ what is dropped and counted, what is refused, and how units and times are read.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+
+from ..io.columns import is_magnitude, mask_of, parse_unit, split_unit
 
 #: Fewest usable points: a level, a depth, and one point to tell them from noise.
 MIN_POINTS = 3
 
 #: Scatter of a Gaussian in units of its median absolute deviation.
 MAD_TO_SIGMA = 1.4826
+
+#: Total weights, the sum of 1 / flux_err**2, whose cubes a float64 can hold.
+LEAST_WEIGHT, MOST_WEIGHT = 1e-100, 1e100
 
 _DAY_FORMATS = ("jd", "mjd", "bkjd", "btjd")
 
@@ -24,7 +29,9 @@ _DAY_FORMATS = ("jd", "mjd", "bkjd", "btjd")
 class SearchInput:
     """A light curve ready for a search: sorted, finite, float64, in days.
 
-    ``time`` is relative to ``epoch``, the first time of the caller's.
+    ``time`` is relative to ``epoch``, the first time of the caller's. ``n_dropped`` counts
+    the points dropped here and, of a light curve or table, those that its reader dropped as
+    flagged or invalid.
     """
 
     time: np.ndarray
@@ -47,7 +54,8 @@ def search_input(time: Any, flux: Any = None, flux_err: Any = None) -> SearchInp
     """Read a light curve given as arrays or as one object.
 
     Points whose time, flux or error is masked, NaN or infinite are dropped and
-    counted; unsorted points are sorted; points at the same time all count.
+    counted, on top of those that the reader of a light curve dropped; unsorted points
+    are sorted; points at the same time all count.
 
     Raises
     ------
@@ -56,6 +64,7 @@ def search_input(time: Any, flux: Any = None, flux_err: Any = None) -> SearchInp
     """
     time_system: str | None = None
     target = ""
+    n_unread = 0
     if flux is None:
         if flux_err is not None:
             raise ValueError("flux_err was given without flux; pass time, flux and flux_err")
@@ -64,14 +73,18 @@ def search_input(time: Any, flux: Any = None, flux_err: Any = None) -> SearchInp
         time_system = light_curve.meta.get("time_system")
         target = str(light_curve.meta.get("target") or "")
         flux_unit = str(light_curve.meta.get("flux_unit") or "")
+        n_unread = light_curve.meta["n_flagged"] + light_curve.meta["n_invalid"]
         times = _vector("time", time)
         fluxes = _vector("flux", flux)
     else:
         times, time_system = _times(time)
         fluxes, flux_unit = _with_unit("flux", flux)
+    if is_magnitude(flux_unit):
+        raise ValueError(f"flux must be a flux, not magnitudes ({flux_unit}); convert it first")
     errors = None if flux_err is None else _errors(flux_err, flux_unit, fluxes.shape)
     _same_length(times, fluxes, errors)
-    return _usable(times, fluxes, errors, time_system, flux_unit, target)
+    found = _usable(times, fluxes, errors, time_system, flux_unit, target)
+    return replace(found, n_dropped=found.n_dropped + n_unread)
 
 
 def array_kind(*arrays: Any) -> str:
@@ -96,19 +109,27 @@ def on_host(array: Any) -> Any:
 
 
 def days(name: str, value: Any) -> Any:
-    """A number or array of days, from a plain one or a ``Quantity`` of time."""
-    if hasattr(value, "unit") and hasattr(value, "to_value"):
-        from astropy import units
+    """A number or array of days, from plain numbers or anything with a unit of time.
 
-        try:
-            value = value.to_value(units.day)
-        except units.UnitConversionError:
-            raise ValueError(f"{name} must be a time, not in {value.unit}") from None
+    Raises
+    ------
+    ValueError
+        If it is no time, no numbers, or partly masked.
+    """
+    values, unit = split_unit(value)
+    factor = _days_per(name, unit)
+    mask = mask_of(values)
+    if mask is not None and mask.any():
+        raise ValueError(f"{name} must not be masked; {mask.sum()} of {mask.size} entries are")
     try:
-        array = np.asarray(value, dtype=np.float64)
+        array = np.asarray(getattr(values, "unmasked", values))
+        numbers = array.astype(np.float64) if array.dtype.kind in "biufO" else None
     except (TypeError, ValueError):
-        raise ValueError(f"{name} must be numbers (days), not {value!r}") from None
-    return float(array) if array.ndim == 0 else np.ascontiguousarray(array)
+        numbers = None
+    if numbers is None:
+        raise ValueError(f"{name} must be numbers (days), not {value!r:.60}")
+    numbers = numbers * factor
+    return float(numbers) if numbers.ndim == 0 else np.ascontiguousarray(numbers)
 
 
 # ------------------------------------------------------------------ reading
@@ -130,38 +151,54 @@ def _times(time: Any) -> tuple[np.ndarray, str | None]:
         name = time.format if time.format in _DAY_FORMATS else "jd"
         values = time.to_value(name) if name == "jd" else time.value
         return _vector("time", values), f"{name.upper()} ({time.scale})"
-    if hasattr(time, "unit") and hasattr(time, "to_value") and time.unit is not None:
-        return _vector("time", days("time", time)), None
-    return _vector("time", time), None
+    values, unit = split_unit(time)
+    return _vector("time", values) * _days_per("time", unit), None
+
+
+def _days_per(name: str, unit: Any) -> float:
+    """Days in a unit of time; no unit, or a text that is none ("BJD"), means days."""
+    parsed = parse_unit(unit)
+    if parsed is None:
+        return 1.0
+    from astropy import units
+
+    if not parsed.is_equivalent(units.day):
+        found = f"in {unit}" if str(unit) else "dimensionless"
+        raise ValueError(f"{name} must be a time, not {found}")
+    return float(parsed.to(units.day))
 
 
 def _with_unit(name: str, value: Any) -> tuple[np.ndarray, str]:
-    unit = getattr(value, "unit", None)
-    return _vector(name, getattr(value, "value", value) if unit is not None else value), (
-        "" if unit is None else str(unit)
-    )
+    values, unit = split_unit(value)
+    return _vector(name, values), "" if unit is None else str(unit)
 
 
 def _errors(flux_err: Any, flux_unit: str, shape: tuple[int, ...]) -> np.ndarray:
-    if getattr(flux_err, "unit", None) is not None:
-        from astropy import units
+    values, unit = split_unit(flux_err)
+    if np.ndim(values) == 0:
+        values = np.full(shape, values)
+    return _vector("flux_err", values) * _flux_units_per(unit, flux_unit)
 
-        try:
-            flux_err = flux_err.to_value(units.Unit(flux_unit))
-        except units.UnitConversionError:
-            raise ValueError(
-                f"flux_err is in {flux_err.unit}, which is no unit of flux "
-                f"({flux_unit or 'dimensionless'})"
-            ) from None
-    if np.ndim(flux_err) == 0:
-        return np.full(shape, float(flux_err))
-    return _vector("flux_err", flux_err)
+
+def _flux_units_per(unit: Any, flux_unit: str) -> float:
+    """What to multiply an error by, to have it in the unit of the flux."""
+    if unit is None or str(unit) == flux_unit:
+        return 1.0
+    from astropy import units
+
+    given = parse_unit(unit)
+    wanted = parse_unit(flux_unit) if flux_unit else units.dimensionless_unscaled
+    if given is None or wanted is None or not given.is_equivalent(wanted):
+        raise ValueError(
+            f"flux_err is in {unit}, which is no unit of flux ({flux_unit or 'dimensionless'})"
+        )
+    return float(given.to(wanted))
 
 
 def _vector(name: str, value: Any) -> np.ndarray:
     """A new one-dimensional float64 array in native byte order; masked values become NaN."""
-    mask = getattr(value, "mask", None)
-    if mask is not None and hasattr(value, "filled"):
+    mask = mask_of(value)
+    if mask is not None:
         value = np.ma.masked_array(getattr(value, "unmasked", np.ma.getdata(value)), mask)
     array = np.ma.asanyarray(value) if isinstance(value, np.ma.MaskedArray) else np.asarray(value)
     if array.dtype.kind == "O":
@@ -227,6 +264,7 @@ def _usable(
     else:
         _check_errors(flux_err)
         source = "given"
+    _check_weights(flux_err)
     epoch = float(time[0])
     time = time - epoch
     for array in (time, flux, flux_err):
@@ -243,6 +281,17 @@ def _check_errors(flux_err: np.ndarray) -> None:
             f"flux_err must be positive; {len(bad)} of {len(flux_err)} are not, the first is "
             f"{flux_err[bad[0]]}. Set unknown errors to NaN (those points are dropped), or pass "
             f"flux_err=None to have one error estimated"
+        )
+
+
+def _check_weights(flux_err: np.ndarray) -> None:
+    with np.errstate(over="ignore"):
+        total = float((flux_err**-2.0).sum())
+    if not LEAST_WEIGHT <= total <= MOST_WEIGHT:
+        raise ValueError(
+            f"flux_err, from {flux_err.min():.3g} to {flux_err.max():.3g}, is too small or too "
+            f"large to compute with: the sum of 1 / flux_err**2 is {total:.3g}, not between "
+            f"{LEAST_WEIGHT:g} and {MOST_WEIGHT:g}; give flux and flux_err in another unit"
         )
 
 

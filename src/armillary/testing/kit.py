@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ..plugins.errors import UnknownBackend
+from ..plugins.errors import BrokenCanRun, UnknownBackend
+from ..plugins.isolation import Raised, in_short, isolated
 from ..plugins.records import Request
 from ..plugins.registry import get_registry
-from ..plugins.select import why_not
+from ..plugins.select import own_reason, why_not
 
 #: Operation -> the module that holds its checks, in an attribute ``SUITE``.
 SUITES = {"search.bls": "armillary.testing.search_bls"}
@@ -140,7 +141,7 @@ def run_checks(
     -------
     list of Outcome
         In the order of :func:`checks`. If the backend says that it cannot run here,
-        all are "skipped" with its sentence.
+        all are "skipped" with its sentence; if it cannot even say, all are "failed".
 
     Raises
     ------
@@ -164,7 +165,12 @@ def iterate_checks(
     """:func:`run_checks`, giving each outcome as soon as it is known."""
     every = checks(operation)
     waivers = checked_waivers(operation, expected_failures)
-    reason = unavailable(operation, backend)
+    try:
+        reason = unavailable(operation, backend)
+    except CheckFailed as error:
+        for check in every:
+            yield Outcome(check.name, "failed", 0.0, str(error), error)
+        return
     for check in every:
         if reason:
             yield Outcome(check.name, "skipped", 0.0, reason)
@@ -177,9 +183,10 @@ def run_check(check: Check, backend: str, waiver: str | None = None) -> Outcome:
     error: Exception | None = None
     begin = time.perf_counter()
     try:
-        check.function(backend)
-    except Exception as raised:
-        error = raised
+        with isolated():
+            check.function(backend)
+    except Raised as raised:
+        error = _as_exception(raised.error)
     seconds = time.perf_counter() - begin
     if error is None and waiver is None:
         return Outcome(check.name, "passed", seconds, "")
@@ -191,8 +198,17 @@ def run_check(check: Check, backend: str, waiver: str | None = None) -> Outcome:
     return Outcome(check.name, "waived", seconds, waiver, error)
 
 
+def _as_exception(error: BaseException) -> Exception:
+    """The error; for one that would end or skip a run of tests, a failure that says so."""
+    if isinstance(error, Exception):
+        return error
+    failure = CheckFailed(f"it raised {in_short(error)}")
+    failure.__cause__ = error
+    return failure
+
+
 def _words(error: Exception) -> str:
-    return str(error) if isinstance(error, CheckFailed) else f"{type(error).__name__}: {error}"
+    return str(error) if isinstance(error, CheckFailed) else in_short(error)
 
 
 def checked_waivers(operation: str, expected_failures: Mapping[str, str] | None) -> dict[str, str]:
@@ -217,6 +233,8 @@ def unavailable(operation: str, backend: str) -> str:
     ------
     UnknownBackend
         If nothing registers it.
+    CheckFailed
+        If it cannot run for a reason that it does not give itself.
     """
     backends = get_registry().backends(operation)
     if backend not in backends:
@@ -224,7 +242,15 @@ def unavailable(operation: str, backend: str) -> str:
             f"no backend {backend!r} is registered for {operation}; "
             f"there are {', '.join(map(repr, sorted(backends)))}"
         )
-    return why_not(backends[backend], Request(operation))
+    request = Request(operation)
+    try:
+        declined = own_reason(backends[backend], request)
+    except BrokenCanRun as error:
+        raise CheckFailed(str(error)) from error
+    unfit = "" if declined else why_not(backends[backend], request)
+    if unfit:
+        raise CheckFailed(unfit)
+    return declined
 
 
 def conformance(

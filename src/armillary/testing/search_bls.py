@@ -34,6 +34,10 @@ BEST_LOSS = 1e-3
 #: on average a quarter of a bin off, and with ten bins in a box each end costs 2 to 3 per cent.
 SPECTRUM_LOSS = 0.08
 
+#: What may remain of the loss in the spectrum with four times as many bins: the loss falls in
+#: proportion to their width, so a quarter and the scatter of a mean over light curves.
+MAX_REMAINING_LOSS = 0.5
+
 #: Agreement of numbers that follow from each other, or from inputs equal but for a power of
 #: two, a shift without rounding, or an order: rounding of sums over some thousand points.
 ROUNDING = 1e-9
@@ -47,6 +51,11 @@ SAME_POINTS = 1e-6
 
 #: How far the ends of a box may lie from where the backend says, in bins.
 END_SLACK = 0.5
+
+#: At one period, noise may move delta_chi2 of binned boxes from the unbinned highest by this
+#: factor; over many periods the gains and losses leave this much.
+ANY_PERIOD = 1.6
+ALL_PERIODS = 0.12
 
 #: Bins in the shortest duration of a period, the default of the front door.
 OVERSAMPLE = 10
@@ -108,12 +117,19 @@ def periods_near(light_curve: SimulatedLightCurve) -> np.ndarray:
     return light_curve.period + step * np.arange(-2.0, 3.0)
 
 
+def parameters_of_the_target(backend: str) -> frozenset[str]:
+    """What the target of a backend names."""
+    target = resolve(get_registry().backends(OPERATION)[backend].record.target)
+    return frozenset(inspect.signature(target).parameters)
+
+
 def losses(
-    backend: str, light_curve: SimulatedLightCurve, durations: Iterable[float]
+    backend: str, light_curve: SimulatedLightCurve, durations: Iterable[float], **options: Any
 ) -> tuple[float, float]:
     """Fractions of the highest delta_chi2 that the spectrum and the refined best peak lose."""
     durations = np.atleast_1d(np.asarray(durations, dtype=float))
-    found = search(backend, light_curve, period=periods_near(light_curve), duration=durations)
+    period = periods_near(light_curve)
+    found = search(backend, light_curve, period=period, duration=durations, **options)
     highest = highest_delta_chi2(
         light_curve.time, light_curve.flux, light_curve.flux_err, light_curve.period, durations
     )
@@ -209,6 +225,24 @@ def spectrum_of_injected_signals(backend: str) -> None:
 
 
 @SUITE.check
+def finer_bins(backend: str) -> None:
+    """Where the target names oversample, four times as many bins at least halve the mean loss."""
+    if "oversample" not in parameters_of_the_target(backend):
+        return
+    curves = list(signals(16, seed=1000, snr=30.0))
+    coarse, fine = (
+        np.mean([losses(backend, c, [c.duration], oversample=n)[0] for c in curves])
+        for n in (OVERSAMPLE // 2, 2 * OVERSAMPLE)
+    )
+    require(
+        fine <= MAX_REMAINING_LOSS * coarse + ROUNDING,
+        f"oversample={2 * OVERSAMPLE} loses {100 * fine:.1f} % of delta_chi2 at the true period, "
+        f"oversample={OVERSAMPLE // 2} {100 * coarse:.1f} %; the target names oversample and must "
+        f"honour it",
+    )
+
+
+@SUITE.check
 def every_duration(backend: str) -> None:
     """Each of the tested durations is searched, the longest as well as the shortest."""
     tested = np.array([0.08, 0.16, 0.4])
@@ -293,6 +327,70 @@ def dimming_beside_a_brightening(backend: str) -> None:
         lost <= 2 * SPECTRUM_LOSS,
         f"beside a brightening of twice its depth, a dimming loses {100 * lost:.0f} % of "
         f"delta_chi2",
+    )
+
+
+@SUITE.check
+def whole_spectrum(backend: str) -> None:
+    """From less than a day to nearly the time span, delta_chi2 is about the highest there is."""
+    light_curve = simulated_light_curve(
+        13, span=20.0, error_ratio=3.0, period=9.7, t0=3.0, duration=0.3, snr=25.0
+    )
+    grid = {
+        "period": np.concatenate([np.geomspace(0.7, 19.0, 60), [9.7]]),
+        "duration": [0.15, 0.3],
+    }
+    found = search(backend, light_curve, **grid)
+    require_near_the_highest(light_curve, found)
+
+
+@SUITE.check
+def large_light_curve(backend: str) -> None:
+    """So it is for a light curve of 30,000 points; none is left out."""
+    light_curve = simulated_light_curve(
+        14, span=60.0, cadence=0.002, period=4.4, t0=1.0, duration=0.2, snr=40.0
+    )
+    found = search(backend, light_curve, period=[3.1, 4.4, 25.0], duration=[0.2])
+    require_near_the_highest(light_curve, found)
+
+
+@SUITE.check
+def large_grid(backend: str) -> None:
+    """A grid of 3,000 periods gives what its pieces give; none is left out."""
+    light_curve = simulated_light_curve(
+        15, span=12.0, cadence=0.2, period=2.3, duration=0.3, snr=15.0
+    )
+    period = np.linspace(1.0, 11.0, 3000)
+    whole = search(backend, light_curve, period=period, duration=0.3)
+    for first in (0, 1400, 2900):
+        piece = slice(first, first + 100)
+        part = search(backend, light_curve, period=period[piece], duration=0.3)
+        for name in RESULTS:
+            expected, returned = getattr(whole, name)[piece], getattr(part, name)
+            require_close("being part of a larger grid", name, expected, returned, ROUNDING)
+
+
+def require_near_the_highest(light_curve: SimulatedLightCurve, found: Periodogram) -> None:
+    """delta_chi2 against the brute force, at each period and on average."""
+    highest = np.array(
+        [
+            highest_delta_chi2(
+                light_curve.time, light_curve.flux, light_curve.flux_err, p, found.trial_durations
+            )
+            for p in found.period
+        ]
+    )
+    ratio = found.delta_chi2 / highest
+    worst = int(np.argmax(np.abs(np.log(np.maximum(ratio, 1e-9)))))
+    require(
+        np.all((ratio > 1.0 / ANY_PERIOD) & (ratio < ANY_PERIOD)),
+        f"delta_chi2 at {found.period[worst]:.4f} d is {found.delta_chi2[worst]:.6g}, and the "
+        f"highest that any t0 gives is {highest[worst]:.6g}",
+    )
+    require(
+        abs(ratio.mean() - 1.0) < ALL_PERIODS,
+        f"delta_chi2 is {ratio.mean():.3f} of the highest that any t0 gives, averaged over "
+        f"{len(ratio)} periods; it should be within {100 * ALL_PERIODS:.0f} % of it",
     )
 
 
@@ -673,8 +771,7 @@ def provenance(backend: str) -> None:
 @SUITE.check
 def arguments_of_the_target(backend: str) -> None:
     """The target names each canonical argument."""
-    target = resolve(get_registry().backends(OPERATION)[backend].record.target)
-    named = inspect.signature(target).parameters
+    named = parameters_of_the_target(backend)
     missing = [name for name in ARGUMENTS if name not in named]
     require(not missing, f"the target does not name {', '.join(missing)}")
 

@@ -264,8 +264,8 @@ class Periodogram:
         # The binning may have put the best trial period behind the highest.
         least = (1.0 - self._binning_loss) * self.delta_chi2[territory[0]]
         rivals = territory[self.delta_chi2[territory] >= least][:MAX_RIVALS]
-        boxes = [(self._unbinned_box(i), i) for i in rivals]
-        boxes = [(box, i) for box, i in boxes if box is not None]
+        found = [(self._unbinned_box(i), int(i)) for i in rivals]
+        boxes = [(box, i) for box, i in found if box is not None]
         if not boxes:
             return None
         box, index = max(boxes, key=lambda candidate: candidate[0].score)

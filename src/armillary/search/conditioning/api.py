@@ -184,7 +184,9 @@ def detrend(
     Warns
     -----
     UserWarning
-        If `window` is shorter than three durations of a masked ephemeris.
+        If `window` is shorter than three durations of an ephemeris in `mask`. Without `mask` no
+        duration is known here, and no window is too short; the command line, which knows those
+        that it searches, warns by itself.
 
     Notes
     -----

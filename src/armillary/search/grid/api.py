@@ -61,8 +61,11 @@ def period_grid(
     Raises
     ------
     ValueError
-        If a limit is not positive, ``max_period`` exceeds the span, the limits
-        leave nothing, or the grid would hold more than five million periods.
+        If the span or a limit is not one positive number, ``max_period`` exceeds the
+        span, the limits leave nothing, or the grid would hold more than five million
+        periods.
+    TypeError
+        If ``star`` is no :class:`Star`.
 
     References
     ----------
@@ -75,10 +78,9 @@ def period_grid(
     >>> print(len(grid), grid[0].round(2), grid[-1].round(2))
     1715 0.6 10.0
     """
-    star = Star() if star is None else star
+    star = _star(star)
     span = _positive("span", days("span", span))
-    if min_transits < 1:
-        raise ValueError(f"min_transits must be at least 1, not {min_transits}")
+    min_transits = _whole_number("min_transits", min_transits)
     _positive("frequency_oversample", frequency_oversample)
     low, high = _period_limits(span, star, min_period, max_period, min_transits)
 
@@ -151,7 +153,10 @@ def duration_grid(period: Any, star: Star | None = None, *, log_step: float = 1.
     Raises
     ------
     ValueError
-        If a period is not positive and finite, or ``log_step`` is not above 1.
+        If there is no period, one is not positive and finite, or ``log_step`` is not
+        above 1.
+    TypeError
+        If ``star`` is no :class:`Star`.
 
     Examples
     --------
@@ -172,7 +177,9 @@ def durations_by_period(
     The lattice does not depend on the other periods, so that a period gives the
     same result alone as in any grid.
     """
-    star = Star() if star is None else star
+    star = _star(star)
+    if period.size == 0:
+        raise ValueError("period must hold one or more numbers (days), not none")
     if not (np.isfinite(period).all() and (period > 0).all()):
         raise ValueError("period must be positive and finite")
     if not log_step > 1.0:
@@ -196,7 +203,28 @@ def central_transit_duration(period: np.ndarray, star: Star) -> np.ndarray:
     return period / np.pi * np.arcsin(np.minimum(1.0, axis_cubed ** (-1.0 / 3.0)))
 
 
+def _star(star: Any) -> Star:
+    if star is None:
+        return Star()
+    if not isinstance(star, Star):
+        raise TypeError(
+            f"star must be a Star, as in Star(radius=0.5, mass=0.5), or None for the Sun, "
+            f"not {star!r:.60}"
+        )
+    return star
+
+
 def _positive(name: str, value: Any) -> float:
+    if np.ndim(value) != 0 or isinstance(value, str):
+        raise ValueError(f"{name} must be one number, not {value!r:.60}")
     if not (np.isfinite(value) and value > 0):
         raise ValueError(f"{name} must be positive and finite, not {value}")
     return float(value)
+
+
+def _whole_number(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise ValueError(f"{name} must be a whole number, not {value!r:.60}")
+    if value < 1:
+        raise ValueError(f"{name} must be at least 1, not {value}")
+    return int(value)
