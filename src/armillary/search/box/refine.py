@@ -54,7 +54,7 @@ class UnbinnedSearch:
         return self._best_run(self._whole_fold(period, float(durations.max())), durations)
 
     def refine(self, box: Box, durations: np.ndarray) -> Box:
-        """Move period, t0 and duration to the best box near one; it is worse by rounding at most."""
+        """Move period, t0 and duration to the best box near one, worse by rounding at most."""
         best = box
         for drifts in DRIFT_STEPS:
             best = self._best_of_drifts(best, drifts)
