@@ -16,6 +16,9 @@ from .unbinned import best_run
 
 #: Drift of the last transit, in durations, over which the period is refined, and steps.
 DRIFT_STEPS = (np.linspace(-1.0, 1.0, 41), np.linspace(-0.05, 0.05, 21))
+#: Folded times nearer than this (days) are the same: times of BJD size, 2.5 million days, are
+#: rounded to half a billionth of a day, and so are periods and mid-transits made of them.
+SAME_TIME = 4e-9
 #: Scores this near are of the same points, summed in another order.
 ROUNDING = 1e-12
 
@@ -80,11 +83,13 @@ class UnbinnedSearch:
 
     def _whole_fold(self, period: float, longest: float) -> _Fold:
         """Every point, the first ones once more, so that a box across phase zero is a run too."""
-        phase = self.time - period * np.floor(self.time / period)
+        # The cut lies just before phase zero, where evenly sampled points gather up to rounding.
+        phase = self.time - period * np.floor((self.time + SAME_TIME) / period)
         order = np.argsort(phase, kind="stable")
-        again = order[: np.searchsorted(phase[order], longest, side="right")]
+        again = order[: np.searchsorted(phase[order], longest + SAME_TIME, side="right")]
         position = np.concatenate([phase[order], phase[again] + period])
-        return _Fold(period, position, np.concatenate([order, again]), 0.0, period + longest)
+        index = np.concatenate([order, again])
+        return _Fold(period, position, index, -SAME_TIME, period + longest)
 
     def _folds_near(self, box: Box, longest: float, change: float) -> Callable[[float], _Fold]:
         """A function that folds the points near a box at a period that differs by up to `change`.
@@ -100,7 +105,7 @@ class UnbinnedSearch:
         drift = float(np.abs(cycle).max()) * change
         if reach + drift >= 0.5 * box.period:
             return lambda period: self._whole_fold(period, longest)
-        index = np.flatnonzero(np.abs(offset) <= reach + drift)
+        index = np.flatnonzero(np.abs(offset) <= reach + drift + SAME_TIME)
         cycle, offset = cycle[index], offset[index]
 
         def fold(period: float) -> _Fold:
@@ -121,6 +126,7 @@ class UnbinnedSearch:
             durations,
             fold.lowest,
             fold.highest,
+            SAME_TIME,
             self.total,
             MIN_WEIGHT_FRACTION * self.total,
         )

@@ -16,7 +16,7 @@ import numpy as np
 from ..._files import written_whole
 from ...plugins.records import Provenance
 from ..inputs import SearchInput
-from .refine import Box, UnbinnedSearch
+from .refine import SAME_TIME, Box, UnbinnedSearch
 from .statistics import signal_detection_efficiency
 
 if TYPE_CHECKING:
@@ -40,8 +40,9 @@ MAX_RIVALS = 5
 #: How many maxima are refined in search of the k best: as many for one as for a few, so that
 #: `best` is the first of `peaks`, and some more than asked for.
 FEWEST_MAXIMA, MORE_MAXIMA = 5, 5
-#: A point this near (days) to the edge of a box is inside: times of BJD size are rounded.
-EDGE = 2e-9
+#: A point this near (days) to the edge of a box is inside. A box ends in the middle between the
+#: points that it parts, so that this is as far as it can be from both.
+EDGE = 0.5 * SAME_TIME
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,16 +6,12 @@
 # and one that ends at a point. Both ends move forwards only, so a duration costs one
 # pass with two pointers, and prefix sums give weight and signal of a set.
 #
-# Points at the same position up to rounding enter and leave together: even sampling
-# folds many onto one phase, and no box could part them. A box must lie inside
+# Points nearer than `same` enter and leave together: even sampling folds many onto one
+# phase up to rounding, and no box could part them. A box must lie inside
 # lowest .. highest, where the positions are complete: one that sticks out would seem
 # to hold fewer points than it does.
 #
 # Cost: O(n) a duration. The statistic is equation 5 of reference.py.
-
-# Folded times nearer than this (days) are the same: times of BJD size, 2.5 million
-# days, are themselves rounded to half a billionth of a day.
-cdef double SAME_TIME = 1e-9
 
 
 cdef struct Run:
@@ -53,6 +49,7 @@ def best_run(
     const double[::1] duration,       # IN
     double lowest,                    # IN  where the positions are complete
     double highest,                   # IN
+    double same,                      # IN  points nearer than this share a position
     double total,                     # IN  weight of all points, those not here included
     double least,                     # IN  weight that either side must exceed
 ):
@@ -71,15 +68,16 @@ def best_run(
             begin = stop = first = 0
             while begin < n:
                 end = begin + 1
-                while end < n and position[end] - position[end - 1] <= SAME_TIME:
+                while end < n and position[end] - position[end - 1] <= same:
                     end += 1
                 # Points begin .. end share a position.
-                while stop < n and position[stop] <= position[end - 1] + d + SAME_TIME:
+                while stop < n and position[stop] <= position[end - 1] + d + same:
                     stop += 1
-                while position[first] < position[begin] - d - SAME_TIME:
+                while position[first] < position[begin] - d - same:
                     first += 1
                 if position[begin] >= lowest and position[end - 1] + d <= highest:
                     try_run(&best, begin, stop, j, &cum_weight[0], &cum_signal[0], total, least)
+                if position[begin] >= lowest and position[end - 1] + d + same <= highest:
                     try_run(&best, end, stop, j, &cum_weight[0], &cum_signal[0], total, least)
                 if position[begin] - d >= lowest and position[end - 1] <= highest:
                     try_run(&best, first, end, j, &cum_weight[0], &cum_signal[0], total, least)
