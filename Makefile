@@ -9,7 +9,8 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# Python compiles what it imports: all of every dependency would take longer than the tests.
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 
 KERNELS := $(shell find src -name '*.pyx' -o -name '*.pxd')
 PLUGINS := $(wildcard plugins/*)
@@ -60,11 +61,10 @@ $(DEBUG)/.built: $(VENV)/.created setup.py pyproject.toml $(KERNELS)
 
 # ---------------------------------------------------------------- what developers run
 
-# pytest's summary of the main suite comes last.
+# pytest's summary of everything comes last.
 test: $(VENV)/.tools $(DEBUG)/.built environments
 	PYTHONPATH=$(DEBUG) $(BIN)/python -m pytest -q -m kernel tests
-	$(BIN)/python -m pytest -q --doctest-glob='docs/*.rst' --doctest-glob=README.md docs README.md
-	$(BIN)/python -m pytest -q --doctest-modules src/armillary tests plugins
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 8 --doctest-modules --doctest-glob='docs/*.rst' --doctest-glob=README.md README.md docs src/armillary tests plugins
 
 # Core on every other interpreter from 3.11 on that is at hand, and with the oldest dependencies.
 environments: $(VENV)/.tools

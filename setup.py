@@ -74,6 +74,10 @@ class Build(build):
 class BuildKernels(build_ext):
     """Choose the flags when the compiler is known, and write down what was used."""
 
+    def initialize_options(self):
+        super().initialize_options()
+        self.parallel = os.cpu_count()
+
     def build_extensions(self):
         msvc = self.compiler.compiler_type == "msvc"
         self.flags = MSVC_FLAGS if msvc else UNIX_FLAGS
