@@ -9,7 +9,9 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-# Python compiles what it imports: all of every dependency would take longer than the tests.
+# Python compiles what it imports, once: doing so for all of every dependency would take longer
+# than the tests, and for every process anew as well.
+unexport PYTHONDONTWRITEBYTECODE
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 
 KERNELS := $(shell find src -name '*.pyx' -o -name '*.pxd')
@@ -63,7 +65,7 @@ $(DEBUG)/.built: $(VENV)/.created setup.py pyproject.toml $(KERNELS)
 
 # pytest's summary of everything comes last.
 test: $(VENV)/.tools $(DEBUG)/.built environments
-	PYTHONPATH=$(DEBUG) $(BIN)/python -m pytest -q -m kernel tests
+	PYTHONPATH=$(DEBUG) $(BIN)/python -m pytest -q -n auto --maxprocesses 8 -m kernel tests
 	$(BIN)/python -m pytest -q -n auto --maxprocesses 8 --doctest-modules --doctest-glob='docs/*.rst' --doctest-glob=README.md README.md docs src/armillary tests plugins
 
 # Core on every other interpreter from 3.11 on that is at hand, and with the oldest dependencies.

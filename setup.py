@@ -44,6 +44,8 @@ def wanted(variant):
     return variant == "baseline" or (X86 and not UNIVERSAL)
 
 
+#: What Cython's memoryviews need, compiled once for all kernels; cythonize writes its source.
+SHARED = Extension("armillary._cyutility", [str(PACKAGE / "_cyutility.c")])
 #: Source below PACKAGE -> its variants. Named one by one, so that none can be missing.
 KERNELS = {
     "search/box/kernel": ("baseline", "v3"),
@@ -111,12 +113,13 @@ class BuildKernels(build_ext):
 
 
 PAIRS = list(extensions())
-VARIANT_OF = {extension.name: variant for extension, variant in PAIRS}
+VARIANT_OF = {SHARED.name: "baseline"} | {extension.name: variant for extension, variant in PAIRS}
 
 setup(
     ext_modules=cythonize(
-        [extension for extension, _ in PAIRS],
+        [SHARED, *(extension for extension, _ in PAIRS)],
         compiler_directives=DIRECTIVES,
+        shared_utility_qualified_name=SHARED.name,
         build_dir="build/cython-debug" if DEBUG else "build/cython",
     ),
     cmdclass={"build": Build, "build_ext": BuildKernels},
