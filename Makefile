@@ -9,8 +9,8 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-# Python compiles what it imports, once: doing so for all of every dependency would take longer
-# than the tests, and for every process anew as well.
+# Bytecode is made of what is imported, and kept: for all of every dependency it would take
+# longer than the tests, and so it would if every test process had to make its own.
 unexport PYTHONDONTWRITEBYTECODE
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 
