@@ -64,7 +64,7 @@ def _ratios(found: Sequence[Comparison]) -> Table:
     for one in found:
         cells: list[str | Text] = []
         for threads in THREADS:
-            cells += [f"{one.ratios[threads]:.1f}", _target(one, threads)]
+            cells += [_ratio(one.ratios[threads]), _target(one, threads)]
         size = f"{one.points:,}", f"{one.periods:,}"
         table.add_row(one.light_curve, *size, one.peer, _bins(one), *cells, f"{one.height:.3f}")
     return table
@@ -72,6 +72,11 @@ def _ratios(found: Sequence[Comparison]) -> Table:
 
 def _bins(one: Comparison) -> str:
     return f"{one.bins:.0f} / {one.peer_bins:.0f}"
+
+
+def _ratio(value: float) -> str:
+    """Two digits that count, also where a peer is far ahead."""
+    return f"{value:.1f}" if value >= 1.0 else f"{value:.2g}"
 
 
 def _target(one: Comparison, threads: int) -> Text:
@@ -112,7 +117,7 @@ def markdown(found: Sequence[Comparison], machine: dict[str, str]) -> str:
     head = ["light curve", "points x periods", "peer", "bins", *threads, "height"]
     rows = [head, ["---", "---", "---", "---", *["---:" for _ in threads], "---:"]]
     for one in found:
-        ratios = [f"{one.ratios[n]:.1f}" for n in THREADS]
+        ratios = [_ratio(one.ratios[n]) for n in THREADS]
         size = f"{one.points:,} x {one.periods:,}"
         rows.append([one.light_curve, size, one.peer, _bins(one), *ratios, f"{one.height:.3f}"])
     lines = [f"| {' | '.join(row)} |" for row in rows]
