@@ -18,16 +18,6 @@ from armillary.testing import simulated_light_curve
 REPOSITORY = Path(__file__).parents[2]
 
 
-@pytest.fixture(scope="session")
-def transit_data() -> Path:
-    """The folder of real light curves."""
-    root = Path(os.environ.get("ARMILLARY_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
-    folder = root / "transit"
-    if not folder.is_dir():
-        pytest.skip(f"no real data at {folder}; set ARMILLARY_TEST_DATA to where they are")
-    return folder
-
-
 @pytest.fixture
 def armillary():
     """Run the command in this process."""
