@@ -13,7 +13,7 @@ import numpy as np
 
 from ...runtime.blocks import Progress, run_blocks
 from ...runtime.cpu import load_kernel
-from .reference import CELLS_PER_BIN, DEFAULT_OVERSAMPLE, OFFSET
+from .reference import CELLS_PER_BIN, DEFAULT_OVERSAMPLE, MIN_WEIGHT_FRACTION, OFFSET
 
 #: Work of a block, in bins added or tried: about a millisecond.
 BLOCK_WORK = 1_500_000
@@ -106,6 +106,7 @@ def bls(
                 tables.cell_width,
                 OFFSET,
                 total,
+                MIN_WEIGHT_FRACTION * total,
                 mean,
                 duration,
                 width,

@@ -46,10 +46,6 @@ cdef enum:
 # For the test that both files agree.
 CELLS_PER_BIN = S
 
-# Fraction of the total weight that either side of a box must hold: below it
-# the difference of two prefix sums is rounding, not data.
-cdef double MIN_WEIGHT_FRACTION = 1e-9
-
 
 cdef struct Workspace:
     double* weight        # folded weight per bin, one row of `stride` for each lane
@@ -352,13 +348,12 @@ cdef Py_ssize_t first_start(
 
 
 cdef Best search_boxes(
-    const Workspace* ws, const Fold* fold, const Py_ssize_t* width, double total
+    const Workspace* ws, const Fold* fold, const Py_ssize_t* width, double total, double least
 ) noexcept nogil:
     """The best box over all starts and durations; ties go to the shortest, then the first."""
     cdef Best best
     cdef Py_ssize_t j, n
     cdef double score
-    cdef double least = MIN_WEIGHT_FRACTION * total
     best.score = 0.0
     best.duration = -1
     best.start = 0
@@ -395,6 +390,7 @@ def spectrum(
     double cell_width,                     # IN  days
     double offset,                         # IN  cells that the first point lies past an edge
     double total,                          # IN  sum of the weights
+    double least,                          # IN  weight that either side of a box must exceed
     double mean,                           # IN  weighted mean flux
     const double[::1] duration,            # IN  all durations, ascending
     const Py_ssize_t[::1] width,           # IN  bins of each duration that this group tries
@@ -456,7 +452,7 @@ def spectrum(
                 n_bins = folds[lane].starts + folds[lane].overhang
                 prefix_sums(ws.weight + lane * ws.stride, ws.cum_weight, n_bins)
                 prefix_sums(ws.signal + lane * ws.stride, ws.cum_signal, n_bins)
-                best = search_boxes(&ws, &folds[lane], &width[0], total)
+                best = search_boxes(&ws, &folds[lane], &width[0], total, least)
                 if best.duration < 0:
                     out_delta_chi2[k] = 0.0
                     out_depth[k] = out_depth_err[k] = out_t0[k] = NAN

@@ -41,7 +41,8 @@ CELLS_PER_BIN = 4
 #: Fraction of a cell by which the edges are moved: the golden section, the fraction
 #: that multiples of any sampling interval avoid best.
 OFFSET = 0.3819660112501051
-#: Fraction of the total weight that either side of a box must hold.
+#: Fraction of the total weight that either side of a box must hold: below it the difference
+#: of two prefix sums is rounding, not data.
 MIN_WEIGHT_FRACTION = 1e-9
 
 
