@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .jobs import Job, Recipe, SearchOutcome, sentence_of
-from .messages import say, standard_error
+from .messages import say
 
 if TYPE_CHECKING:
     from .pictures import PicturePaths
@@ -296,24 +296,16 @@ def _outcomes(
 @contextmanager
 def _progress(jobs: Sequence[Job], show: bool) -> Iterator[Callable[[Job, float], None]]:
     """A bar for all jobs on standard error, if that is a terminal."""
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from ..runtime.progress import reporting
 
-    console = standard_error()
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f}%"),
-        TimeRemainingColumn(),
-    )
-    hidden = not (show and console.is_terminal)
     many = f"{len(jobs)} targets" if len(jobs) > 1 else jobs[0].name
     done = dict.fromkeys(map(id, jobs), 0.0)
-    with Progress(*columns, console=console, transient=True, disable=hidden) as bar:
-        task = bar.add_task(f"box search of {many}", total=len(jobs))
+    with reporting(show, f"box search of {many}") as update:
 
         def report(job: Job, fraction: float) -> None:
             done[id(job)] = fraction
-            bar.update(task, completed=sum(done.values()))
+            if update is not None:
+                update(sum(done.values()), len(jobs))
 
         yield report
 

@@ -7,7 +7,8 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-Progress = Callable[[int, int], None]
+#: Told how much is done, of how much.
+Progress = Callable[[float, float], None]
 
 _SENTENCE = "progress must be None, True, False or a callable of (done, total), not {!r}"
 
