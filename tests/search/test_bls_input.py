@@ -279,6 +279,8 @@ class TestRefused:
     def test_a_star_must_be_a_star(self, data):
         with pytest.raises(TypeError, match=r"star must be a Star.*not 3\.0"):
             search(*data, duration=None, star=3.0)
+        with pytest.raises(TypeError, match=r"star must be a Star.*not 'sun'"):
+            search(*data, star="sun")  # also where both grids are given
 
     @pytest.mark.parametrize("points", [0, 1, 2])
     def test_fewer_than_three_points(self, points):

@@ -13,7 +13,7 @@ from ...plugins.select import choose
 from ...runtime.progress import reporting
 from ...runtime.threads import thread_count
 from ..grid.api import durations_by_period, period_grid
-from ..grid.star import Star
+from ..grid.star import Star, star_or_sun
 from ..inputs import SearchInput, array_kind, days, on_host, search_input
 from .reference import DEFAULT_OVERSAMPLE
 from .result import Periodogram
@@ -90,11 +90,15 @@ def bls(
     Raises
     ------
     ValueError
-        If an array is not one-dimensional, of another length, or of no numbers; if
-        fewer than three points are usable (NaN, infinite and masked points are
-        dropped and counted); if an error is not positive; if a period or duration is
-        not positive and finite, a period exceeds the time span, or no duration is
-        shorter than any period.
+        If an array is not one-dimensional, of another length, of no numbers, or in a
+        unit of something else; if the flux is in magnitudes; if fewer than three points
+        are usable (NaN, infinite and masked points are dropped and counted); if an error
+        is not positive, or too small or large to compute with; if a period or duration is
+        masked or not positive and finite, a period exceeds the time span, or no duration
+        is shorter than any period; if a grid or a fold would be larger than anybody meant.
+    TypeError
+        If ``star`` is no :class:`Star`, or ``progress`` or ``backend`` of a wrong type; if
+        no installed backend takes this kind of device array.
     BackendUnavailable
         If the backend that was asked for cannot run; nothing else is tried.
 
@@ -119,6 +123,7 @@ def bls(
     choose(Request(OPERATION, arrays=arrays_are), backend)
     light_curve = search_input(on_host(time), on_host(flux), on_host(flux_err))
     oversample = _oversample(oversample)
+    star = star_or_sun(star)
     periods = _periods(period, min_period, max_period, light_curve, star, min_transits)
     durations, start, stop, n_skipped = _durations(duration, periods, star)
     tried = stop > start

@@ -175,7 +175,7 @@ class Periodogram:
 
     @property
     def n_dropped(self) -> int:
-        """Points left out because time, flux or error was masked, NaN or infinite."""
+        """Points left out: time, flux or error masked, NaN or infinite, or flagged in a file."""
         return self.light_curve.n_dropped
 
     @property

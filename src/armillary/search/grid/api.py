@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..inputs import days
-from .star import GM_SUN, R_SUN, SECONDS_PER_DAY, Star
+from .star import GM_SUN, R_SUN, SECONDS_PER_DAY, Star, star_or_sun
 
 #: More periods than this are a mistake more often than a wish.
 MAX_PERIODS = 5_000_000
@@ -78,7 +78,7 @@ def period_grid(
     >>> print(len(grid), grid[0].round(2), grid[-1].round(2))
     1715 0.6 10.0
     """
-    star = _star(star)
+    star = star_or_sun(star)
     span = _positive("span", days("span", span))
     min_transits = _whole_number("min_transits", min_transits)
     _positive("frequency_oversample", frequency_oversample)
@@ -177,7 +177,7 @@ def durations_by_period(
     The lattice does not depend on the other periods, so that a period gives the
     same result alone as in any grid.
     """
-    star = _star(star)
+    star = star_or_sun(star)
     if period.size == 0:
         raise ValueError("period must hold one or more numbers (days), not none")
     if not (np.isfinite(period).all() and (period > 0).all()):
@@ -201,17 +201,6 @@ def central_transit_duration(period: np.ndarray, star: Star) -> np.ndarray:
     seconds = period * SECONDS_PER_DAY
     axis_cubed = star.gravity_over_radius_cubed * seconds**2 / (4.0 * np.pi**2)
     return period / np.pi * np.arcsin(np.minimum(1.0, axis_cubed ** (-1.0 / 3.0)))
-
-
-def _star(star: Any) -> Star:
-    if star is None:
-        return Star()
-    if not isinstance(star, Star):
-        raise TypeError(
-            f"star must be a Star, as in Star(radius=0.5, mass=0.5), or None for the Sun, "
-            f"not {star!r:.60}"
-        )
-    return star
 
 
 def _positive(name: str, value: Any) -> float:

@@ -57,6 +57,24 @@ class Star:
         return GM_SUN * self.mass / (R_SUN * self.radius) ** 3
 
 
+def star_or_sun(star: Any) -> Star:
+    """The star of a search; None means the Sun.
+
+    Raises
+    ------
+    TypeError
+        If it is anything else.
+    """
+    if star is None:
+        return Star()
+    if not isinstance(star, Star):
+        raise TypeError(
+            f"star must be a Star, as in Star(radius=0.5, mass=0.5), or None for the Sun, "
+            f"not {star!r:.60}"
+        )
+    return star
+
+
 def _solar(name: str, value: Any, unit: str) -> float:
     if not hasattr(value, "unit"):
         return float(value)
