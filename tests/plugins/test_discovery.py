@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import sys
+import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import Distribution, EntryPoint
 
 import pytest
@@ -302,6 +304,33 @@ def test_a_plugin_that_uses_armillary_while_it_loads_is_told_so(module, distribu
     with pytest.warns(PluginWarning, match="still loading its plugins"):
         registry = get_registry()
     assert set(registry.backends("search.bls")) == CORE_NAMES
+
+
+def test_a_slow_import_happens_once_and_every_thread_waits_for_it(
+    tmp_path, monkeypatch, module, distribution, record
+):
+    gate = module("gate", imports=[], opened=threading.Event(), record=record("slow"))
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "slow_plugin.py").write_text(
+        "import gate\n"
+        "from armillary.plugins import hookimpl\n"
+        "gate.imports.append(1)\n"
+        "assert gate.opened.wait(30)\n"
+        "@hookimpl\n"
+        "def armillary_search():\n"
+        "    yield gate.record\n"
+    )
+    entries = distribution("slow", {"slow": "slow_plugin"})
+    monkeypatch.setattr("armillary.plugins.registry.entry_points", lambda group: entries)
+    set_registry(None)
+    with ThreadPoolExecutor(3) as pool:
+        registries = [pool.submit(get_registry) for _ in range(3)]
+        assert not any(registry.done() for registry in registries)
+        gate.opened.set()
+        found = [registry.result(timeout=30) for registry in registries]
+    assert gate.imports == [1]
+    assert all(registry is found[0] for registry in found)
+    assert "slow" in found[0].backends("search.bls")
 
 
 def test_discovery_happens_once_and_warns_once(module, distribution, monkeypatch):
