@@ -6,15 +6,17 @@ import os
 import re
 import signal
 import threading
+from io import StringIO
 
 import numpy as np
 import pyarrow.parquet
 import pytest
 from astropy.table import Table
+from rich.console import Console
 
 import armillary as arm
 from armillary.cli import jobs
-from armillary.cli.candidates import COLUMNS
+from armillary.cli.candidates import COLUMNS, peak_table
 from armillary.cli.pool import Pool
 
 FAST = ("--min-period", "2", "--max-period", "8")
@@ -47,6 +49,24 @@ def test_the_table_on_the_screen_has_k_peaks_and_units(armillary, star):
     assert "period [d]" in lines[0]
     assert "depth [ppm]" in lines[0]
     assert len([line for line in lines if re.search(r"\d\.\d{5}", line)]) == 2
+
+
+@pytest.mark.parametrize("width", [80, 100, 120])
+def test_no_number_is_cut_however_narrow_the_terminal(star, width):
+    _, truth = star()
+    found = arm.search.bls(truth.time + 2457000.0, truth.flux, truth.flux_err, duration=0.1)
+    name = "TIC 123456789"
+    outcome = jobs.SearchOutcome(jobs.Job(()), name, 1, found, tuple(found.peaks(3)))
+    console = Console(width=width, file=StringIO())
+    console.print(peak_table([outcome], console.width))
+    shown = console.file.getvalue()
+    assert "…" not in shown
+    for peak in outcome.peaks:
+        assert f"{peak.period:.5f}" in shown
+        assert f"{peak.t0:.4f}" in shown
+    for heading in ("period [d]", "duration [h]", "depth [ppm]", "transits"):
+        assert heading in shown
+    assert name in shown or width == 80  # where it is broken, not cut
 
 
 def test_columns_have_units_and_meanings(armillary, star, tmp_path):

@@ -52,19 +52,26 @@ COLUMNS = {
     "error": Column(str, "", "why it failed"),
 }
 
+#: Columns of a page on which the table of peaks has room between its own.
+COMFORTABLE_WIDTH = 110
+
 SUFFIXES = (".ecsv", ".csv", ".parquet")
 
 
 # ------------------------------------------------------------------ for people
 
 
-def peak_table(outcomes: Sequence[SearchOutcome]) -> Table:
-    """The peaks of every target that has some, best first."""
+def peak_table(outcomes: Sequence[SearchOutcome], width: int) -> Table:
+    """The peaks of every target that has some, best first, for a page of this many columns.
+
+    On a narrow page the gaps shrink and names of targets are broken; numbers never are.
+    """
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    table.add_column("target", no_wrap=True)
+    padding = (0, 1) if width >= COMFORTABLE_WIDTH else (0, 0)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=padding)
+    table.add_column("target", overflow="fold")
     headings = ("", "period [d]", "t0 [d]", "duration [h]", "depth [ppm]", "S/N", "SDE")
     for heading in (*headings, "transits"):
         table.add_column(_plain(heading), justify="right", no_wrap=True)

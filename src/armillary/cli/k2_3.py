@@ -82,7 +82,8 @@ def demonstrate(folder: Path, *, simulated: bool = False) -> bool:
     peaks = tuple(periodogram.peaks(3))
     outcome = SearchOutcome(Job((path,)), target, len(light_curve), periodogram, peaks)
     typer.echo()
-    page().print(peak_table([outcome]))
+    console = page()
+    console.print(peak_table([outcome], console.width))
     found = _tell_period(peaks[0].period, simulated)
 
     table, picture = folder / "candidates.ecsv", folder / f"{target.partition(' ')[0]}.png"

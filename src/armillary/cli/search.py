@@ -337,7 +337,8 @@ def _tell(outcomes: Sequence[SearchOutcome], window: float | None, quiet: bool) 
     from .candidates import peak_table
 
     if not quiet and any(not outcome.error for outcome in outcomes):
-        page().print(peak_table(outcomes))
+        console = page()
+        console.print(peak_table(outcomes, console.width))
     for outcome in outcomes:
         best = outcome.peaks[0] if outcome.peaks else None
         if best and window and window < WINDOW_IN_DURATIONS * best.duration:
