@@ -50,6 +50,8 @@ SHARED = Extension("armillary._cyutility", [str(PACKAGE / "_cyutility.c")])
 KERNELS = {
     "search/box/kernel": ("baseline", "v3"),
     "search/box/unbinned": ("baseline",),
+    "crossmatch/catalog/kernel": ("baseline",),
+    "crossmatch/sky/kernel": ("baseline",),
 }
 
 
@@ -60,7 +62,8 @@ def extensions():
             source = PACKAGE / f"{kernel}{VARIANTS[variant][0]}.pyx"
             name = ".".join(source.with_suffix("").relative_to("src").parts)
             # A variant includes the source of the baseline; the flags are in this file.
-            depends = [str(PACKAGE / f"{kernel}.pyx"), "setup.py"]
+            headers = map(str, (PACKAGE / kernel).parent.glob("*.pxd"))
+            depends = [str(PACKAGE / f"{kernel}.pyx"), *headers, "setup.py"]
             yield Extension(name, [str(source)], depends=depends), variant
 
 
@@ -120,6 +123,7 @@ setup(
         [SHARED, *(extension for extension, _ in PAIRS)],
         compiler_directives=DIRECTIVES,
         shared_utility_qualified_name=SHARED.name,
+        include_path=["src"],
         build_dir="build/cython-debug" if DEBUG else "build/cython",
     ),
     cmdclass={"build": Build, "build_ext": BuildKernels},

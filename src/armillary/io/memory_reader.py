@@ -1,4 +1,4 @@
-"""Light curves that are in memory already: tables of astropy, lightkurve, pandas and Arrow."""
+"""Tables that are in memory already: those of astropy, lightkurve, pandas and Arrow."""
 
 from __future__ import annotations
 
@@ -35,10 +35,7 @@ def read_table(table: Any) -> RawTable:
 
         arrow = pyarrow.table(table)
         return read_arrow(arrow.schema, arrow.column, source)
-    raise TypeError(
-        "read_light_curve takes a path, a LightCurve, or a table of astropy, lightkurve, pandas "
-        f"or Arrow, not {type(table).__name__}; LightCurve.from_arrays takes arrays"
-    )
+    raise TypeError(f"{type(table).__name__} is no table of astropy, lightkurve, pandas or Arrow")
 
 
 def read_astropy(table: Any, source: str) -> RawTable:

@@ -101,7 +101,13 @@ def read_light_curve(
 def _read_table(table: Any) -> RawTable:
     from armillary.io.memory_reader import read_table
 
-    return read_table(table)
+    try:
+        return read_table(table)
+    except TypeError:
+        raise TypeError(
+            "read_light_curve takes a path, a LightCurve, or a table of astropy, lightkurve, "
+            f"pandas or Arrow, not {type(table).__name__}; LightCurve.from_arrays takes arrays"
+        ) from None
 
 
 def _read_file(path: str | os.PathLike, options: Options) -> RawTable:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,7 @@ def call(
     for name, (value, default) in options.items():
         if name in accepted:
             passed[name] = value
-        elif value != default:
+        elif value is not default and not _equal(value, default):
             raise UnsupportedOption(_unsupported(plan, name, value))
     for name, value in conveniences.items():
         if name in accepted:
@@ -57,6 +58,11 @@ def call(
     if plan.backend.distribution == CORE:
         return target(**passed)
     return _call_of_plugin(plan, target, passed)
+
+
+def _equal(value: Any, default: Any) -> bool:
+    """Whether an option has its default; an array never equals one that is None."""
+    return default is not None and bool(np.all(value == default))
 
 
 def _call_of_plugin(plan: Plan, target: Any, passed: dict[str, Any]) -> Any:
@@ -125,9 +131,23 @@ def _unsupported(plan: Plan, option: str, value: Any) -> str:
 
 
 def checked_arrays(
-    plan: Plan, result: Any, shapes: Mapping[str, tuple[int, ...]]
+    plan: Plan,
+    result: Any,
+    shapes: Mapping[str, tuple[int | None, ...]],
+    dtypes: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, np.ndarray]:
-    """The arrays of a result, each float64 and of its documented shape.
+    """The arrays of a result, each of its documented shape and dtype.
+
+    Parameters
+    ----------
+    plan : Plan
+        Who computed it.
+    result : mapping
+        What a target returned.
+    shapes : mapping of name to tuple
+        The fields; a length of None is the backend's to choose.
+    dtypes : mapping of name to dtype
+        float64 where a field is not named.
 
     Raises
     ------
@@ -142,15 +162,23 @@ def checked_arrays(
         if name not in result:
             raise ContractError(f"{plan.backend} returned no {name!r}")
         value = result[name]
+        dtype = np.dtype(dtypes.get(name, np.float64))
         # A subclass would carry its unit or mask into the arithmetic of the front door.
         if type(value) is not np.ndarray:
             found = type(value).__name__
-        elif value.dtype != np.float64 or value.shape != shape:
+        elif value.dtype != dtype or not _fits(value.shape, shape):
             found = f"{value.dtype} of shape {value.shape}"
         else:
             arrays[name] = value
             continue
+        wanted = f"of shape {shape}" if None not in shape else f"of {len(shape)} dimension"
         raise ContractError(
-            f"{plan.backend} returned {name!r} as {found}, not a float64 array of shape {shape}"
+            f"{plan.backend} returned {name!r} as {found}, not a {dtype} array {wanted}"
         )
     return arrays
+
+
+def _fits(found: tuple[int, ...], shape: tuple[int | None, ...]) -> bool:
+    return len(found) == len(shape) and all(
+        n is None or n == m for m, n in zip(found, shape, strict=True)
+    )

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ...plugins.arrays import array_kind, on_host
 from ...plugins.call import call, checked_arrays
 from ...plugins.records import Request
 from ...plugins.select import choose
@@ -14,7 +15,7 @@ from ...runtime.progress import reporting
 from ...runtime.threads import thread_count
 from ..grid.api import durations_by_period, period_grid
 from ..grid.star import Star, star_or_sun
-from ..inputs import SearchInput, array_kind, days, on_host, search_input
+from ..inputs import SearchInput, days, search_input
 from .reference import DEFAULT_OVERSAMPLE
 from .result import Periodogram
 

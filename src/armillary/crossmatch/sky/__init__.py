@@ -1,0 +1,1 @@
+"""Matching two catalogues that are in memory."""

@@ -1,0 +1,426 @@
+"""The front doors of matching in memory."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...plugins.arrays import array_kind
+from ...plugins.call import call, checked_arrays
+from ...plugins.errors import ContractError
+from ...plugins.records import Request
+from ...plugins.registry import CORE
+from ...plugins.select import Plan, choose
+from ...runtime.progress import Progress, reporting
+from ...runtime.threads import thread_count
+from ..catalog.catalog import Catalog, EpochWarning, as_catalog
+from ..catalog.radius import NSigma, arcseconds
+from .result import Matches
+
+SHAPES: dict[str, tuple[None]] = {"left": (None,), "right": (None,), "separation": (None,)}
+DTYPES = {"left": np.int64, "right": np.int64}
+
+
+def nearest(
+    left: Any,
+    right: Any,
+    radius: Any,
+    *,
+    k: int = 1,
+    mutual: bool = False,
+    min_radius: Any = 0.0,
+    epoch: Any = None,
+    backend: str | None = None,
+    threads: int | None = None,
+    progress: Any = None,
+) -> Matches:
+    """Match every source of a catalogue with the nearest of another.
+
+    Parameters
+    ----------
+    left, right : Catalog, (ra, dec), SkyCoord or table
+        The catalogues: right ascensions and declinations in degrees, an astropy ``SkyCoord``,
+        a table of astropy, pandas or pyarrow with recognised column names, or a
+        :class:`Catalog`, which can also hold proper motions, epochs and errors.
+    radius : float, Quantity, array_like of shape (n,), NSigma or None
+        Largest separation (arcsec, inclusive): one for all, one for each left row, or
+        :func:`n_sigma`. None means no limit.
+    k : int
+        Most matches of a left row.
+    mutual : bool
+        Keep only pairs that are each other's nearest; ``k`` must then be 1.
+    min_radius : float or Quantity
+        Smallest separation (arcsec, inclusive). With 0 a source at the same position counts.
+    epoch : float or Time, optional
+        Julian year to which both catalogues are moved first, as far as they have proper
+        motions. None means to compare positions as they are.
+    backend : str, optional
+        Backend to use; None lets the selection decide.
+    threads : int, optional
+        Threads; None means ``ARMILLARY_THREADS`` or every processor. The result does not
+        depend on it.
+    progress : callable or bool, optional
+        Called with (rows done, rows in all); True shows a bar in a terminal.
+
+    Returns
+    -------
+    Matches
+        Pairs of row numbers with their separation, by left row, separation and right row.
+        Equal separations go to the lower row.
+
+    Raises
+    ------
+    ValueError
+        If a catalogue cannot be used, a declination is outside -90 to 90, a radius is negative
+        or NaN or of another length, ``k`` is less than 1, ``mutual`` goes with another ``k``,
+        or :func:`n_sigma` with a catalogue without errors.
+    TypeError
+        If an argument is of a kind that cannot be used.
+    BackendUnavailable
+        If the backend that was asked for cannot run; nothing else is tried.
+    MemoryError
+        If the result would not fit into memory.
+
+    Warns
+    -----
+    EpochWarning
+        If the catalogues are of different epochs, have proper motions, and ``epoch`` is None.
+
+    References
+    ----------
+    Gray, Nieto-Santisteban & Szalay (2006), MSR-TR-2006-52 (zones).
+
+    Examples
+    --------
+    >>> import armillary as arm
+    >>> matches = arm.crossmatch.nearest(
+    ...     ([10.0, 20.0, 359.9999], [0.0, 0.0, 5.0]), ([20.0003, 0.0001], [0.0, 5.0]), 2.0)
+    >>> matches.left, matches.right, matches.separation.round(3)
+    (array([1, 2]), array([0, 1]), array([1.08 , 0.717]))
+    >>> matches.unmatched_left
+    array([0])
+    """
+    if isinstance(k, bool) or not hasattr(k, "__index__") or k < 1:
+        raise ValueError(f"k must be a whole number of at least 1, not {k!r}")
+    if mutual and k != 1:
+        raise ValueError(f"mutual=True is about the one nearest; k must then be 1, not {k}")
+    job = _Job.of("crossmatch.nearest", left, right, radius, min_radius, epoch, backend)
+    threads = thread_count(threads)
+    with reporting(progress, "crossmatch") as report:
+        first_part = _part(report, 0, 2) if mutual else report
+        plan, pairs = job.nearest(int(k), threads, first_part)
+        if mutual and len(pairs["left"]):
+            pairs = job.mutual(pairs, threads, _part(report, 1, 2))
+    return job.matches(pairs, plan, threads)
+
+
+def within(
+    left: Any,
+    right: Any,
+    radius: Any,
+    *,
+    min_radius: Any = 0.0,
+    epoch: Any = None,
+    backend: str | None = None,
+    threads: int | None = None,
+    progress: Any = None,
+) -> Matches:
+    """Match every source of a catalogue with all of another within a radius.
+
+    Parameters
+    ----------
+    left, right : Catalog, (ra, dec), SkyCoord or table
+        As for :func:`nearest`. None for ``right`` matches a catalogue with itself: each pair
+        of rows once, the lower row on the left, and no row with itself.
+    radius : float, Quantity, array_like of shape (n,) or NSigma
+        Largest separation (arcsec, inclusive): one for all, one for each left row, or
+        :func:`n_sigma`.
+    min_radius, epoch, backend, threads, progress
+        As for :func:`nearest`.
+
+    Returns
+    -------
+    Matches
+        Pairs of row numbers with their separation, by left row, separation and right row.
+
+    Raises
+    ------
+    ValueError, TypeError, BackendUnavailable
+        As for :func:`nearest`; also if ``radius`` is None.
+    MemoryError
+        If the result would not fit into memory; the message tells how large it would be.
+
+    Warns
+    -----
+    EpochWarning
+        As for :func:`nearest`.
+
+    Examples
+    --------
+    >>> import armillary as arm
+    >>> pairs = arm.crossmatch.within(([10.0, 10.0, 10.0], [0.0, 0.001, 0.5]), None, 5.0)
+    >>> pairs.left, pairs.right, pairs.separation
+    (array([0]), array([1]), array([3.6]))
+    """
+    if radius is None:
+        raise ValueError("radius must be given: without a limit every pair is a match")
+    job = _Job.of("crossmatch.within", left, right, radius, min_radius, epoch, backend)
+    threads = thread_count(threads)
+    with reporting(progress, "crossmatch") as report:
+        plan, pairs = job.within(threads, report)
+    return job.matches(pairs, plan, threads)
+
+
+# ------------------------------------------------------------------ one call
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """A catalogue without the rows that can match nothing."""
+
+    catalog: Catalog
+    ra: np.ndarray
+    dec: np.ndarray
+    rows: np.ndarray | None  # row numbers in the catalogue; None if all are here
+
+    @property
+    def n_dropped(self) -> int:
+        return len(self.catalog) - len(self.ra)
+
+    def part(self, array: np.ndarray) -> np.ndarray:
+        """The values of these rows."""
+        return array if self.rows is None else array[self.rows]
+
+    def in_catalog(self, rows: np.ndarray) -> np.ndarray:
+        """Row numbers of the catalogue for row numbers here."""
+        return rows if self.rows is None else self.rows[rows]
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """The canonical form of a call."""
+
+    operation: str
+    left: _Side
+    right: _Side
+    with_itself: bool
+    radius: np.ndarray
+    right_radius: np.ndarray | None
+    min_radius: float
+    backend: str | None
+    arrays_are: str
+
+    @classmethod
+    def of(
+        cls,
+        operation: str,
+        left: Any,
+        right: Any,
+        radius: Any,
+        min_radius: Any,
+        epoch: Any,
+        backend: str | None,
+    ) -> _Job:
+        arrays_are = array_kind(*_coordinates(left), *_coordinates(right))
+        # A first look, so that no device array is copied for a backend that cannot take it.
+        choose(Request(operation, arrays=arrays_are), backend)
+        with_itself = operation == "crossmatch.within" and right is None
+        first = as_catalog("left", left)
+        second = first if with_itself else as_catalog("right", right)
+        first, second = _at_one_epoch(first, second, epoch)
+        sides = _side(first, radius), _side(second, radius)
+        least = arcseconds("min_radius", min_radius)
+        if least.ndim or not np.isfinite(least):
+            raise ValueError(f"min_radius must be one finite number, not {min_radius!r}")
+        limits = _radius(radius, *sides)
+        return cls(operation, *sides, with_itself, *limits, float(least), backend, arrays_are)
+
+    def nearest(
+        self, k: int, threads: int, report: Progress | None
+    ) -> tuple[Plan, dict[str, np.ndarray]]:
+        arguments = _positions(self.left, self.right) | {"radius": _read_only(self.radius)}
+        options = self._options(self.right_radius) | {"k": (k, 1)}
+        return self._run(arguments, options, threads, report)
+
+    def within(
+        self, threads: int, report: Progress | None
+    ) -> tuple[Plan, dict[str, np.ndarray]]:
+        arguments = _positions(self.left, self.right) | {"radius": _read_only(self.radius)}
+        options = self._options(self.right_radius) | {"with_itself": (self.with_itself, False)}
+        return self._run(arguments, options, threads, report)
+
+    def mutual(
+        self, pairs: Mapping[str, np.ndarray], threads: int, report: Progress | None
+    ) -> dict[str, np.ndarray]:
+        """The pairs whose left row is also the nearest of their right row."""
+        chosen, which = np.unique(pairs["right"], return_inverse=True)
+        arguments = {
+            "left_ra": _read_only(self.right.ra[chosen]),
+            "left_dec": _read_only(self.right.dec[chosen]),
+            "right_ra": self.left.ra,
+            "right_dec": self.left.dec,
+        }
+        # The limit of a pair is the same from both sides: the radii change places.
+        if self.right_radius is None and len(self.radius) == 1:
+            radius, other = self.radius, None
+        else:
+            radius = np.zeros(1) if self.right_radius is None else self.right_radius[chosen]
+            other = np.broadcast_to(self.radius, self.left.ra.shape)
+        arguments["radius"] = _read_only(np.ascontiguousarray(radius))
+        other = None if other is None else np.ascontiguousarray(other)
+        options = self._options(other) | {"k": (1, 1)}
+        back = self._run(arguments, options, threads, report)[1]
+        nearest_left = np.full(len(chosen), -1)
+        nearest_left[back["left"]] = back["right"]
+        keep = nearest_left[which.ravel()] == pairs["left"]
+        return {name: array[keep] for name, array in pairs.items()}
+
+    def matches(self, pairs: Mapping[str, np.ndarray], plan: Plan, threads: int) -> Matches:
+        return Matches(
+            left=_read_only(self.left.in_catalog(pairs["left"])),
+            right=_read_only(self.right.in_catalog(pairs["right"])),
+            separation=_read_only(pairs["separation"]),
+            left_catalog=self.left.catalog,
+            right_catalog=self.right.catalog,
+            n_dropped_left=self.left.n_dropped,
+            n_dropped_right=self.right.n_dropped,
+            with_itself=self.with_itself,
+            provenance=plan.provenance(threads),
+        )
+
+    def _options(self, right_radius: np.ndarray | None) -> dict[str, tuple[Any, Any]]:
+        if right_radius is not None:
+            right_radius = _read_only(right_radius)
+        return {"right_radius": (right_radius, None), "min_radius": (self.min_radius, 0.0)}
+
+    def _run(
+        self,
+        arguments: Mapping[str, np.ndarray],
+        options: Mapping[str, tuple[Any, Any]],
+        threads: int,
+        report: Progress | None,
+    ) -> tuple[Plan, dict[str, np.ndarray]]:
+        request = Request(
+            self.operation,
+            shapes={name: array.shape for name, array in arguments.items()},
+            dtypes={name: str(array.dtype) for name, array in arguments.items()},
+            options={name: value for name, (value, _) in options.items()},
+            arrays=self.arrays_are,
+        )
+        plan = choose(request, self.backend)
+        result = call(plan, arguments, options, {"threads": threads, "progress": report})
+        pairs = checked_arrays(plan, result, SHAPES, DTYPES)
+        if plan.backend.distribution != CORE:
+            _check_pairs(plan, pairs, len(arguments["left_ra"]), len(arguments["right_ra"]))
+        return plan, pairs
+
+
+def _coordinates(value: Any) -> tuple[Any, ...]:
+    return tuple(value) if isinstance(value, (tuple, list)) and len(value) == 2 else ()
+
+
+def _part(report: Progress | None, part: int, parts: int) -> Progress | None:
+    """Progress of one of several equal parts as progress of the whole."""
+    if report is None:
+        return None
+    return lambda done, total: report(part * total + done, parts * total)
+
+
+def _positions(left: _Side, right: _Side) -> dict[str, np.ndarray]:
+    return {
+        "left_ra": left.ra,
+        "left_dec": left.dec,
+        "right_ra": right.ra,
+        "right_dec": right.dec,
+    }
+
+
+def _at_one_epoch(left: Catalog, right: Catalog, epoch: Any) -> tuple[Catalog, Catalog]:
+    if epoch is not None:
+        moved = left.at(epoch)
+        return moved, moved if right is left else right.at(epoch)
+    moving = [side for side in (left, right) if side.pm_dec is not None]
+    known = left.epoch is not None and right.epoch is not None
+    if moving and known and not np.array_equal(left.epoch, right.epoch):
+        here = [
+            side for side in (right, left) if side.pm_dec is None and isinstance(side.epoch, float)
+        ]
+        best = (here or [right])[0].epoch
+        years = [f"{np.median(side.epoch):g}" for side in (left, right)]
+        warnings.warn(
+            f"left is of {years[0]} and right of {years[1]}, and their positions are compared as "
+            f"they are; pass epoch={np.median(best):g} to move both there by their proper motions",
+            EpochWarning,
+            stacklevel=4,
+        )
+    return left, right
+
+
+def _side(catalog: Catalog, radius: Any) -> _Side:
+    mask = catalog.known
+    if isinstance(radius, NSigma) and catalog.error is not None:
+        known_error = np.isfinite(catalog.error)
+        if not known_error.all():
+            mask = known_error if mask is None else mask & known_error
+    if mask is None:
+        return _Side(catalog, catalog.ra, catalog.dec, None)
+    rows = np.flatnonzero(mask)
+    return _Side(catalog, _read_only(catalog.ra[rows]), _read_only(catalog.dec[rows]), rows)
+
+
+def _radius(radius: Any, left: _Side, right: _Side) -> tuple[np.ndarray, np.ndarray | None]:
+    """The canonical ``radius`` and ``right_radius``."""
+    if radius is None:
+        return np.full(1, np.inf), None
+    if isinstance(radius, NSigma):
+        errors = []
+        for name, side in (("left", left), ("right", right)):
+            if side.catalog.error is None:
+                raise ValueError(f"a radius of {radius} needs errors; {name} has none")
+            errors.append(radius.n * side.part(side.catalog.error))
+        return errors[0], errors[1]
+    array = arcseconds("radius", radius)
+    if array.ndim == 0:
+        return array.reshape(1), None
+    n_rows = len(left.catalog)
+    if array.shape != (n_rows,):
+        raise ValueError(
+            f"radius must be one number or one for each of the {n_rows} left rows, "
+            f"not of shape {array.shape}"
+        )
+    return np.ascontiguousarray(left.part(array)), None
+
+
+def _check_pairs(
+    plan: Plan, pairs: Mapping[str, np.ndarray], n_left: int, n_right: int
+) -> None:
+    """Hold a plugin to the order and the range of its pairs."""
+    left, right, apart = pairs["left"], pairs["right"], pairs["separation"]
+    for name, array in pairs.items():
+        if len(array) != len(left):
+            raise ContractError(f"{plan.backend} returned {len(array)} of {name!r}, not {len(left)}")
+    for name, array, n in (("left", left, n_left), ("right", right, n_right)):
+        if len(array) and not (array.min() >= 0 and array.max() < n):
+            raise ContractError(f"{plan.backend} returned {name!r} with rows outside 0 to {n - 1}")
+    same = np.diff(left) == 0
+    tied = same & (np.diff(apart) == 0)
+    for name, wrong in (
+        ("left", np.diff(left) < 0),
+        ("separation", same & (np.diff(apart) < 0)),
+        ("right", tied & (np.diff(right) <= 0)),
+    ):
+        if wrong.any():
+            raise ContractError(
+                f"{plan.backend} returned pairs that are not by left row, separation, right row: "
+                f"{name!r} falls after pair {np.flatnonzero(wrong)[0]}"
+            )
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    view = array.view()
+    view.setflags(write=False)
+    return view

@@ -1,0 +1,278 @@
+"""The compiled default of matching: cut the work, run the kernel, put pairs into order.
+
+What is computed is defined in reference.py, how is told at the top of kernel.pyx.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...runtime.blocks import Progress, run_blocks
+from ...runtime.memory import MemoryGuard
+from . import kernel
+
+#: Rows of a block that is copied into zones: about two milliseconds.
+COPY_ROWS = 1 << 18
+#: Left rows of a block that is searched, and where each has many neighbours.
+SEARCH_ROWS, CROWDED_ROWS = 4096, 256
+#: More neighbours within the radius than this, on average, make a row crowded.
+CROWDED = 100
+#: Pairs after which the kernel hands over what it has: 24 MB.
+CHUNK_PAIRS = 1 << 20
+#: Below this many rows in all, a second thread costs more than it gains.
+MIN_PARALLEL_ROWS = 20_000
+#: Height of a zone in mean distances of neighbours: lower ones mean more zones to visit
+#: for a row, higher ones more rows to pass over in each.
+ZONE_HEIGHT = 3.0
+MAX_ZONES = 1 << 16
+#: Most rows that are looked at to see how large and dense a field is.
+SAMPLE = 50_000
+#: Rows of a zone for each part of its lookup table.
+ROWS_PER_PART = 2
+
+Blocks = list[tuple[int, int]]
+
+
+def nearest(
+    left_ra: np.ndarray,
+    left_dec: np.ndarray,
+    right_ra: np.ndarray,
+    right_dec: np.ndarray,
+    radius: np.ndarray,
+    k: int = 1,
+    right_radius: np.ndarray | None = None,
+    min_radius: float = 0.0,
+    threads: int = 1,
+    progress: Progress | None = None,
+) -> dict[str, np.ndarray]:
+    """The k nearest right rows of each left row; arguments as in reference.py."""
+    match = _Match(left_ra, left_dec, right_ra, right_dec, radius, right_radius, min_radius)
+    return match.run(k, False, threads, progress)
+
+
+def within(
+    left_ra: np.ndarray,
+    left_dec: np.ndarray,
+    right_ra: np.ndarray,
+    right_dec: np.ndarray,
+    radius: np.ndarray,
+    right_radius: np.ndarray | None = None,
+    min_radius: float = 0.0,
+    with_itself: bool = False,
+    threads: int = 1,
+    progress: Progress | None = None,
+) -> dict[str, np.ndarray]:
+    """Every pair within the radius; arguments as in reference.py."""
+    match = _Match(left_ra, left_dec, right_ra, right_dec, radius, right_radius, min_radius)
+    return match.run(0, with_itself, threads, progress)
+
+
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    """How the sky is cut into zones."""
+
+    lowest: float
+    zones_per_degree: float
+    n_zones: int
+    neighbour_distance: float  # degrees
+
+    @classmethod
+    def of(cls, ra: np.ndarray, dec: np.ndarray) -> _Grid:
+        """Zones for a catalogue, by the mean density of the field that it covers.
+
+        Rows outside go to the first or last zone, so a sample is enough.
+        """
+        sample = slice(None, None, len(ra) // SAMPLE + 1)
+        low, high = float(dec[sample].min()), float(dec[sample].max())
+        area = np.degrees(np.sin(np.radians(high)) - np.sin(np.radians(low)))
+        area *= _width(ra[sample])
+        distance = float(np.sqrt(max(area, 0.0) / len(ra)))
+        height = max(ZONE_HEIGHT * distance, (high - low) / MAX_ZONES)
+        if not height > 0.0:
+            return cls(low, 0.0, 1, distance)
+        n_zones = min(int((high - low) / height) + 1, MAX_ZONES)
+        return cls(low, 1.0 / height, n_zones, distance)
+
+
+def _width(ra: np.ndarray) -> float:
+    """Degrees of right ascension that a field covers; a field across 0 is not the whole circle."""
+    turned = np.where(ra > 180.0, ra - 360.0, ra)
+    across = np.where(turned < 0.0, turned + 360.0, turned)
+    return float(min(np.ptp(turned), np.ptp(across)))
+
+
+class _Match:
+    """One call: its input, and the steps from there to pairs in order."""
+
+    def __init__(
+        self,
+        left_ra: np.ndarray,
+        left_dec: np.ndarray,
+        right_ra: np.ndarray,
+        right_dec: np.ndarray,
+        radius: np.ndarray,
+        right_radius: np.ndarray | None,
+        min_radius: float,
+    ) -> None:
+        self.left = left_ra, left_dec
+        self.right = right_ra, right_dec
+        self.radius = radius
+        self.right_radius = np.empty(0) if right_radius is None else right_radius
+        self.min_radius = min_radius
+
+    def run(
+        self, k: int, with_itself: bool, threads: int, progress: Progress | None
+    ) -> dict[str, np.ndarray]:
+        """Match; k = 0 means every pair."""
+        n_left, n_right = len(self.left[0]), len(self.right[0])
+        if n_left == 0 or n_right == 0:
+            return _in_order([], n_left, 1)
+        self.threads = threads if n_left + n_right >= MIN_PARALLEL_ROWS else 1
+        grid = _Grid.of(*self.right)
+        zones = self._zones(grid, k)
+        left, _ = self._by_zone(*self.left, grid)
+        chunks = self._search(zones, left, grid, k, with_itself, progress)
+        del zones, left
+        return _in_order(chunks, n_left, self.threads)
+
+    # -------------------------------------------------------------- zones
+
+    def _zones(self, grid: _Grid, k: int) -> kernel.Zones:
+        stars, start = self._by_zone(*self.right, grid)
+        parts = np.diff(start) // ROWS_PER_PART + 2
+        table_start = np.append(0, np.cumsum(parts))
+        zones = kernel.Zones(stars, start, table_start, grid.lowest, grid.zones_per_degree)
+        # Rows at one position differ in their own radius, and then each may be the nearest.
+        keep = 0 if len(self.right_radius) else k
+        cuts = np.searchsorted(start, np.arange(COPY_ROWS // 4, start[-1], COPY_ROWS // 4))
+        edges = np.unique(np.concatenate([[0], cuts, [grid.n_zones]]))
+        run_blocks(
+            list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)),
+            lambda block: zones.sort(*block, keep),
+            threads=self.threads,
+        )
+        return zones
+
+    def _by_zone(
+        self, ra: np.ndarray, dec: np.ndarray, grid: _Grid
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The rows of a catalogue copied zone by zone, and where each zone begins."""
+        blocks = _blocks(len(ra), COPY_ROWS)
+        counts = np.zeros((len(blocks), grid.n_zones), np.int64)
+        numbered = list(enumerate(blocks))
+
+        def count(block: tuple[int, tuple[int, int]]) -> None:
+            i, rows = block
+            kernel.count_zones(dec, *rows, grid.lowest, grid.zones_per_degree, counts[i])
+
+        run_blocks(numbered, count, threads=self.threads)
+        start = np.append(0, np.cumsum(counts.sum(axis=0)))
+        slots = start[:-1] + np.cumsum(counts, axis=0) - counts
+        stars = np.empty(len(ra), kernel.STAR)
+
+        def fill(block: tuple[int, tuple[int, int]]) -> None:
+            i, rows = block
+            kernel.fill_zones(ra, dec, *rows, grid.lowest, grid.zones_per_degree, slots[i], stars)
+
+        run_blocks(numbered, fill, threads=self.threads)
+        return stars, start
+
+    # -------------------------------------------------------------- pairs
+
+    def _search(
+        self,
+        zones: kernel.Zones,
+        left: np.ndarray,
+        grid: _Grid,
+        k: int,
+        with_itself: bool,
+        progress: Progress | None,
+    ) -> list[tuple[np.ndarray, ...]]:
+        """The pairs in chunks, those of one left row together, in no other order."""
+        largest = float(self.right_radius.max()) if len(self.right_radius) else 0.0
+        guard = MemoryGuard(len(left), BYTES_PER_PAIR)
+        found = _Chunks()
+
+        def work(block: tuple[int, int]) -> None:
+            first, last = block
+            while first < last:
+                done, *chunk = kernel.search(
+                    zones,
+                    left,
+                    first,
+                    last,
+                    self.radius,
+                    self.right_radius,
+                    largest,
+                    self.min_radius,
+                    k,
+                    with_itself,
+                    CHUNK_PAIRS,
+                )
+                guard.add(done - first, len(chunk[0]))
+                found.add(first, tuple(chunk))
+                first = done
+
+        run_blocks(
+            _blocks(len(left), self._rows_of_a_block(grid, k, largest)),
+            work,
+            threads=self.threads,
+            size=lambda block: block[1] - block[0],
+            progress=progress,
+        )
+        return found.in_order()
+
+    def _rows_of_a_block(self, grid: _Grid, k: int, largest: float) -> int:
+        """Fewer where each row has many neighbours, so that a block stays short."""
+        reach = float(np.hypot(self.radius.max(), largest)) / 3600.0
+        many = reach > np.sqrt(CROWDED) * grid.neighbour_distance
+        few_wanted = 0 < k <= CROWDED or len(self.right[0]) <= CROWDED
+        return CROWDED_ROWS if many and not few_wanted else SEARCH_ROWS
+
+
+#: A pair in memory: two row numbers and a separation, in its chunk and in the result.
+BYTES_PER_PAIR = 48
+
+
+class _Chunks:
+    """Chunks of pairs from several threads."""
+
+    def __init__(self) -> None:
+        self._chunks: dict[int, tuple[np.ndarray, ...]] = {}
+        self._lock = threading.Lock()
+
+    def add(self, first: int, chunk: tuple[np.ndarray, ...]) -> None:
+        if len(chunk[0]):
+            with self._lock:
+                self._chunks[first] = chunk
+
+    def in_order(self) -> list[tuple[np.ndarray, ...]]:
+        return [self._chunks[first] for first in sorted(self._chunks)]
+
+
+def _in_order(
+    chunks: list[tuple[np.ndarray, ...]], n_left: int, threads: int
+) -> dict[str, np.ndarray]:
+    """All pairs by (left, separation, right); chunks have the last two, and whole left rows."""
+    slot = np.zeros(n_left, np.int64)
+    _each(chunks, lambda chunk: kernel.count_matches(chunk[0], slot), threads)
+    n_pairs = int(slot.sum())
+    # The sum up to and without the row itself: where its first pair goes.
+    np.cumsum(slot[:-1], out=slot[1:]) if n_left else None
+    slot[:1] = 0
+    left, right = np.empty(n_pairs, np.int64), np.empty(n_pairs, np.int64)
+    separation = np.empty(n_pairs)
+    _each(chunks, lambda c: kernel.place_matches(*c, slot, left, right, separation), threads)
+    return {"left": left, "right": right, "separation": separation}
+
+
+def _each(chunks: list, function: Callable[[tuple[np.ndarray, ...]], None], threads: int) -> None:
+    run_blocks(chunks, function, threads=threads)
+
+
+def _blocks(n: int, size: int) -> Blocks:
+    return [(first, min(first + size, n)) for first in range(0, n, size)]

@@ -1,0 +1,300 @@
+"""What a match gives: pairs of rows, and tables made of them."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+from zipfile import BadZipFile
+
+import numpy as np
+
+from ..._files import written_whole
+from ...plugins.records import Provenance
+from ..catalog.catalog import Catalog
+
+Join = Literal["inner", "left", "outer", "anti"]
+
+FORMAT = "armillary.crossmatch.Matches 1"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Matches:
+    """Pairs of rows of two catalogues, by left row, separation and right row.
+
+    Attributes
+    ----------
+    left, right : ndarray of int64, shape (n,)
+        Row numbers, counted from 0.
+    separation : ndarray of float64, shape (n,)
+        Angle between the two (arcsec), accurate to 1e-9 of itself.
+    left_catalog, right_catalog : Catalog
+        What was matched, at the epoch at which it was matched.
+    n_dropped_left, n_dropped_right : int
+        Rows that can match nothing, because their position (or, for :func:`n_sigma`, their
+        error) is unknown.
+    with_itself : bool
+        Whether the right catalogue is the left one.
+    provenance : Provenance
+        Who computed it, and who decided so.
+    """
+
+    left: np.ndarray
+    right: np.ndarray
+    separation: np.ndarray
+    left_catalog: Catalog
+    right_catalog: Catalog
+    n_dropped_left: int
+    n_dropped_right: int
+    with_itself: bool
+    provenance: Provenance
+
+    def __len__(self) -> int:
+        return len(self.left)
+
+    # ------------------------------------------------------------ derived arrays
+
+    @cached_property
+    def unmatched_left(self) -> np.ndarray:
+        """Left rows without a match, those without a position included."""
+        return _missing_from(self.left, len(self.left_catalog))
+
+    @cached_property
+    def unmatched_right(self) -> np.ndarray:
+        """Right rows without a match, those without a position included."""
+        return _missing_from(self.right, len(self.right_catalog))
+
+    @cached_property
+    def offsets(self) -> tuple[np.ndarray, np.ndarray]:
+        """Right minus left position of each pair, east and north (arcsec).
+
+        The distance and direction of the right source as seen from the left one; for close
+        pairs these are the differences in right ascension times cos(dec), and in declination.
+        """
+        left, right = self.left_catalog, self.right_catalog
+        d1, d2 = np.radians(left.dec[self.left]), np.radians(right.dec[self.right])
+        turn = np.radians(np.remainder(right.ra[self.right] - left.ra[self.left] + 180, 360) - 180)
+        east = np.cos(d2) * np.sin(turn)
+        # sin(d2 - d1) plus what the meridians' convergence adds, without cancellation
+        north = np.sin(d2 - d1) + 2.0 * np.sin(d1) * np.cos(d2) * np.sin(0.5 * turn) ** 2
+        length = np.hypot(east, north)
+        scale = np.divide(self.separation, length, out=np.zeros(len(self)), where=length > 0)
+        return east * scale, north * scale
+
+    # ------------------------------------------------------------ tables
+
+    def to_table(
+        self,
+        left_table: Any = None,
+        right_table: Any = None,
+        join: Join = "inner",
+        *,
+        suffixes: tuple[str, str] = ("_left", "_right"),
+    ) -> Any:
+        """The matched rows of two tables side by side.
+
+        Parameters
+        ----------
+        left_table, right_table : table, optional
+            The tables that were matched, both of astropy, both pandas or both pyarrow. None for
+            both gives a ``QTable`` of ``left``, ``right`` and ``separation``.
+        join : {"inner", "left", "outer", "anti"}
+            "inner": pairs. "left": also left rows without a match, in their place. "outer": also
+            right rows without one, at the end. "anti": left rows without a match, alone.
+        suffixes : tuple of str
+            Added to the names of columns that both tables have.
+
+        Returns
+        -------
+        table
+            Of the kind of the input: the columns of the left table, those of the right one, and
+            ``separation`` (arcsec); what is missing is masked or null.
+
+        Raises
+        ------
+        ValueError
+            If a table has another number of rows than was matched, ``join`` is none of the
+            four, or names collide in spite of the suffixes.
+        TypeError
+            If the tables are of different kinds, or only one is given.
+
+        Examples
+        --------
+        >>> from astropy.table import Table
+        >>> import armillary as arm
+        >>> left = Table({"ra": [10.0, 20.0], "dec": [0.0, 0.0], "name": ["a", "b"]})
+        >>> right = Table({"ra": [20.0001], "dec": [0.0], "flux": [3.5]})
+        >>> matches = arm.crossmatch.nearest(left, right, 1.0)
+        >>> matches.to_table(left, right, "left")["name", "flux"].pformat()
+        ['name flux', '---- ----', '   a   --', '   b  3.5']
+        """
+        from .tables import joined
+
+        left, right, separation = self._joined_rows(join)
+        if left_table is None and right_table is None:
+            return self._as_table(left, right, separation, join)
+        return joined(
+            (left_table, right_table),
+            (left, right),
+            separation,
+            (len(self.left_catalog), len(self.right_catalog)),
+            with_right=join != "anti",
+            suffixes=suffixes,
+        )
+
+    def _joined_rows(self, join: Join) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Left and right rows, -1 where there is none, and separations, NaN where there is none."""
+        if join == "inner":
+            return self.left, self.right, self.separation
+        alone = self.unmatched_left
+        nothing = np.full(len(alone), -1)
+        if join == "anti":
+            return alone, nothing, np.full(len(alone), np.nan)
+        if join not in ("left", "outer"):
+            raise ValueError(f"join must be 'inner', 'left', 'outer' or 'anti', not {join!r}")
+        left = np.concatenate([self.left, alone])
+        order = np.argsort(left, kind="stable")
+        left = left[order]
+        right = np.concatenate([self.right, nothing])[order]
+        separation = np.concatenate([self.separation, np.full(len(alone), np.nan)])[order]
+        if join == "left":
+            return left, right, separation
+        alone = self.unmatched_right
+        return (
+            np.concatenate([left, np.full(len(alone), -1)]),
+            np.concatenate([right, alone]),
+            np.concatenate([separation, np.full(len(alone), np.nan)]),
+        )
+
+    def _as_table(
+        self, left: np.ndarray, right: np.ndarray, separation: np.ndarray, join: Join
+    ) -> Any:
+        from astropy import units
+        from astropy.table import MaskedColumn, QTable
+
+        table = QTable(meta=self._meta())
+        table["left"] = MaskedColumn(left, mask=left < 0) if np.any(left < 0) else left
+        if join != "anti":
+            table["right"] = MaskedColumn(right, mask=right < 0) if np.any(right < 0) else right
+            table["separation"] = separation * units.arcsec
+        return table
+
+    # ------------------------------------------------------------ files and pictures
+
+    def _meta(self) -> dict[str, Any]:
+        return {
+            "n_dropped_left": self.n_dropped_left,
+            "n_dropped_right": self.n_dropped_right,
+            "with_itself": self.with_itself,
+            "provenance": self.provenance.to_dict(),
+        }
+
+    def save(self, path: str | Path) -> None:
+        """Write everything, the positions included, to one ``.npz`` file.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written; an older file at ``path`` is then untouched.
+        """
+        arrays = {name: getattr(self, name) for name in ("left", "right", "separation")}
+        for side in ("left", "right"):
+            for name, value in vars(getattr(self, f"{side}_catalog")).items():
+                if value is not None and name != "known":
+                    arrays[f"{side}_catalog_{name}"] = np.asarray(value)
+        header = np.array(json.dumps({"format": FORMAT, **self._meta()}))
+        with written_whole(Path(path)) as file:
+            np.savez(file, header=header, **arrays)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Matches:
+        """Read what :meth:`save` wrote.
+
+        Raises
+        ------
+        ValueError
+            If the file holds no such matches.
+        """
+        try:
+            with np.load(Path(path), allow_pickle=False) as file:
+                arrays: Mapping[str, np.ndarray] = dict(file)
+            header = json.loads(str(arrays["header"]))
+            known = header["format"] == FORMAT
+        except (KeyError, TypeError, ValueError, EOFError, BadZipFile, RuntimeError, zlib.error):
+            known = False
+        if not known:
+            raise ValueError(f"{path} holds no matches written by armillary")
+        for array in arrays.values():
+            array.setflags(write=False)
+        catalogs = {}
+        for side in ("left_catalog", "right_catalog"):
+            prefix = f"{side}_"
+            fields = {n.removeprefix(prefix): v for n, v in arrays.items() if n.startswith(prefix)}
+            catalogs[side] = Catalog(**fields)
+        return cls(
+            left=arrays["left"],
+            right=arrays["right"],
+            separation=arrays["separation"],
+            n_dropped_left=header["n_dropped_left"],
+            n_dropped_right=header["n_dropped_right"],
+            with_itself=header["with_itself"],
+            provenance=Provenance.from_dict(header["provenance"]),
+            **catalogs,
+        )
+
+    def plot(self, **options: Any) -> Any:
+        """Histogram of separations, and the cloud of offsets, where a wrong epoch leaps to the eye.
+
+        Parameters
+        ----------
+        **options
+            Passed to :func:`armillary.plot.matches.plot_matches`.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        """
+        from ...plot.matches import plot_matches
+
+        return plot_matches(self, **options)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What is derived is derived again.
+        derived = ("unmatched_left", "unmatched_right", "offsets")
+        return {k: v for k, v in self.__dict__.items() if k not in derived}
+
+    def __repr__(self) -> str:
+        n_left, n_right = len(self.left_catalog), len(self.right_catalog)
+        names = ("itself",) if self.with_itself else (f"{n_right:,} sources",)
+        lines = [f"Matches of {n_left:,} sources with {names[0]}: {len(self):,} pairs"]
+        if len(self):
+            lines.append(
+                f"  separation: median {np.median(self.separation):.4g}, "
+                f"largest {self.separation.max():.4g} arcsec"
+            )
+        lines.append(
+            f"  without a match: {len(self.unmatched_left):,} left, "
+            f"{len(self.unmatched_right):,} right"
+        )
+        if self.n_dropped_left or self.n_dropped_right:
+            lines.append(
+                f"  without a position: {self.n_dropped_left:,} left, "
+                f"{self.n_dropped_right:,} right"
+            )
+        lines.append(f"  {self.provenance}")
+        return "\n".join(lines)
+
+
+def _missing_from(rows: np.ndarray, n: int) -> np.ndarray:
+    alone = np.ones(n, bool)
+    alone[rows] = False
+    return np.flatnonzero(alone)

@@ -1,0 +1,59 @@
+"""How much memory there is, and a sentence before it is gone."""
+
+from __future__ import annotations
+
+import threading
+
+#: Part of the free memory that a result may take.
+FRACTION = 0.8
+
+
+def available_memory() -> int:
+    """Bytes that can be had now without swapping."""
+    import psutil
+
+    return int(psutil.virtual_memory().available)
+
+
+class MemoryGuard:
+    """Watch a result grow, and stop it while there is still memory.
+
+    Parameters
+    ----------
+    n_rows : int
+        Rows of the problem.
+    bytes_per_item : int
+        Memory of one item of the result.
+    """
+
+    def __init__(self, n_rows: int, bytes_per_item: int) -> None:
+        self._n_rows = n_rows
+        self._bytes_per_item = bytes_per_item
+        self._most = int(FRACTION * available_memory() / bytes_per_item)
+        self._rows = self._items = 0
+        self._lock = threading.Lock()
+
+    def add(self, rows: int, items: int) -> None:
+        """Count rows that are done and what they brought.
+
+        Raises
+        ------
+        MemoryError
+            If the result no longer fits; the message tells how large it would be.
+        """
+        with self._lock:
+            self._rows += rows
+            self._items += items
+            if self._items <= self._most:
+                return
+            # At least one row: the first may already be too much.
+            whole = self._items / max(self._rows, 1) * self._n_rows
+        raise MemoryError(
+            f"the result would hold about {whole:.2g} pairs ({_size(whole * self._bytes_per_item)} "
+            f"with what making it takes), and {_size(self._most * self._bytes_per_item)} of memory "
+            f"can be used; lower the radius, or match parts of the left catalogue"
+        )
+
+
+def _size(n_bytes: float) -> str:
+    return f"{n_bytes / 2**30:,.1f} GiB"
