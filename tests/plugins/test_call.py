@@ -15,7 +15,7 @@ from armillary.plugins import (
     Request,
     UnsupportedOption,
 )
-from armillary.plugins.call import call
+from armillary.plugins.call import call, checked_arrays
 from armillary.plugins.select import choose
 from armillary.runtime.blocks import run_blocks
 from armillary.search.box import reference
@@ -250,6 +250,27 @@ def test_a_result_that_is_no_mapping_is_refused(backend, twin, result):
     backend(_taking_all(lambda period, **_: result))
     with pytest.raises(ContractError, match=f"returned {type(result).__name__}, not a mapping"):
         twin()
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        (np.zeros(5), "float64 of shape (5,), not a int64 array of 1 dimension"),
+        (np.zeros((5, 1), np.int64), "int64 of shape (5, 1), not a int64 array of 1 dimension"),
+        (np.zeros(5, np.int32), "int32 of shape (5,), not a int64 array"),
+    ],
+)
+def test_a_field_may_have_any_length_and_a_dtype_of_its_own(backend, value, found):
+    backend(lambda: None)
+    shapes, dtypes = {"row": (None,), "where": (None, 2)}, {"row": np.int64}
+    for n in (0, 1, 7):
+        sound = {"row": np.zeros(n, np.int64), "where": np.zeros((n, 2))}
+        assert checked_arrays(named(), sound, shapes, dtypes) == sound
+    with pytest.raises(ContractError) as caught:
+        checked_arrays(named(), sound | {"row": value}, shapes, dtypes)
+    assert f"returned 'row' as {found}" in str(caught.value)
+    with pytest.raises(ContractError, match=r"returned 'where' as float64 of shape \(7, 3\)"):
+        checked_arrays(named(), sound | {"where": np.zeros((7, 3))}, shapes, dtypes)
 
 
 def _taking_all(function):

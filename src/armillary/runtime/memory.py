@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 
 #: Part of the free memory that a result may take.
@@ -57,3 +58,38 @@ class MemoryGuard:
 
 def _size(n_bytes: float) -> str:
     return f"{n_bytes / 2**30:,.1f} GiB"
+
+
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+_UNITS |= {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+
+
+def memory_limit(memory: int | float | str | None) -> int:
+    """The ``memory`` argument of a call in bytes; None means a quarter of the machine's.
+
+    Raises
+    ------
+    ValueError
+        If it is no positive number of bytes, nor a text such as "4GB" or "512 MiB".
+
+    Examples
+    --------
+    >>> from armillary.runtime.memory import memory_limit
+    >>> memory_limit("4GB"), memory_limit("1.5 GiB")
+    (4000000000, 1610612736)
+    """
+    if memory is None:
+        import psutil
+
+        return int(psutil.virtual_memory().total // 4)
+    text = str(memory).strip().lower()
+    match = re.fullmatch(r"([0-9.]+(?:e[0-9]+)?)\s*([kmgt]i?)?b?", text)
+    try:
+        n_bytes = float(match[1]) * _UNITS[match[2] or ""] if match else 0.0
+    except ValueError:
+        n_bytes = 0.0
+    if isinstance(memory, bool) or not n_bytes >= 1.0:
+        raise ValueError(
+            f"memory must be a number of bytes or a text such as '4GB', not {memory!r}"
+        )
+    return int(n_bytes)

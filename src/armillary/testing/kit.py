@@ -19,7 +19,11 @@ from ..plugins.registry import get_registry
 from ..plugins.select import own_reason, why_not
 
 #: Operation -> the module that holds its checks, in an attribute ``SUITE``.
-SUITES = {"search.bls": "armillary.testing.search_bls"}
+SUITES = {
+    "search.bls": "armillary.testing.search_bls",
+    "crossmatch.nearest": "armillary.testing.crossmatch_nearest",
+    "crossmatch.within": "armillary.testing.crossmatch_within",
+}
 
 Verdict = Literal["passed", "failed", "waived", "unexpectedly passed", "skipped"]
 

@@ -18,7 +18,23 @@ def gerbls(request: Request) -> Literal[True] | str:
     return _installed("gerbls")
 
 
-def _installed(peer: str) -> Literal[True] | str:
-    if find_spec(peer) is None:
-        return f'{peer} is not installed; pip install "armillary-peers[{peer}]"'
+def scipy(request: Request) -> Literal[True] | str:
+    """True, or how to install SciPy."""
+    return _installed("scipy")
+
+
+def pykdtree(request: Request) -> Literal[True] | str:
+    """True, or how to install pykdtree."""
+    return _installed("pykdtree")
+
+
+def sklearn(request: Request) -> Literal[True] | str:
+    """True, or how to install scikit-learn."""
+    return _installed("sklearn", "scikit-learn")
+
+
+def _installed(module: str, name: str | None = None) -> Literal[True] | str:
+    """Look for a module, which is also the name of its extra."""
+    if find_spec(module) is None:
+        return f'{name or module} is not installed; pip install "armillary-peers[{module}]"'
     return True

@@ -29,3 +29,44 @@ def armillary_search() -> Iterator[Implementation]:
         citation="GERBLS (Ment), https://github.com/kment/GERBLS",
         can_run="armillary_peers.installed:gerbls",
     )
+
+
+#: Peers of ``crossmatch``: how they find the nearest, where that is documented, whom to cite.
+_SKY = {
+    "astropy": (
+        "match_coordinates_sky and search_around_sky",
+        "https://docs.astropy.org/en/stable/coordinates/matchsep.html",
+        "Astropy Collaboration (2022), ApJ 935, 167",
+    ),
+    "scipy": (
+        "cKDTree on unit vectors",
+        "https://docs.scipy.org/doc/scipy/reference/generated/scipy.spatial.cKDTree.html",
+        "Virtanen et al. (2020), Nature Methods 17, 261",
+    ),
+    "pykdtree": (
+        "KDTree on unit vectors, as many threads as OMP_NUM_THREADS says",
+        "https://github.com/storpipfugl/pykdtree",
+        "pykdtree (Nielsen et al.), https://github.com/storpipfugl/pykdtree",
+    ),
+    "sklearn": (
+        "BallTree with the haversine metric, one thread",
+        "https://scikit-learn.org/stable/modules/generated/sklearn.neighbors.BallTree.html",
+        "Pedregosa et al. (2011), JMLR 12, 2825",
+    ),
+}
+
+
+@hookimpl
+def armillary_crossmatch() -> Iterator[Implementation]:
+    for name, (summary, url, citation) in _SKY.items():
+        for operation in ("nearest", "within"):
+            yield Implementation(
+                operation=f"crossmatch.{operation}",
+                name=name,
+                target=f"armillary_peers.{name}_sky:{operation}",
+                api=1,
+                summary=summary,
+                url=url,
+                citation=citation,
+                can_run=f"armillary_peers.installed:{name}",
+            )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from ...plugins.arrays import on_host
 from ...runtime.blocks import run_blocks
 from ...runtime.threads import default_threads
 from . import kernel
@@ -65,7 +67,7 @@ class Catalog:
     ...     [269.452076], [4.693364], pm_ra_cosdec=[-801.6], pm_dec=[10362.4], epoch=2016.0)
     >>> moved = barnard.at(1991.25)
     >>> print(f"{moved.ra[0]:.6f} {moved.dec[0]:.6f}")
-    269.457606 4.622121
+    269.457605 4.622123
     """
 
     ra: np.ndarray
@@ -106,7 +108,7 @@ class Catalog:
     # ------------------------------------------------------------ from other things
 
     @classmethod
-    def from_table(cls, table: Any, **columns: str | float | None) -> Catalog:
+    def from_table(cls, table: Any, **columns: Any) -> Catalog:
         """A catalogue from the columns of a table.
 
         Parameters
@@ -115,7 +117,8 @@ class Catalog:
             Of astropy, pandas, pyarrow, or what else exports Arrow streams.
         **columns : str, optional
             Names of columns for ``ra``, ``dec``, ``pm_ra_cosdec``, ``pm_dec``, ``epoch`` and
-            ``error``; case does not matter. ``epoch`` and ``error`` may be numbers. Default:
+            ``error``; case does not matter. Whatever is no name is the value itself, such as
+            ``epoch=2016.0`` or ``error=0.1``. Default:
             recognised names (``ra`` and ``dec``, ``RAJ2000`` and ``DEJ2000``, ``RA_ICRS`` and
             ``DE_ICRS``, ...) of positions, proper motions and ``ref_epoch``; an error is used
             only where it is named. None means not to look for one.
@@ -145,11 +148,11 @@ class Catalog:
         if unknown:
             raise TypeError(f"there is no column {unknown[0]!r}; there are {', '.join(ROLES)}")
         raw = read_table(table)
-        numbers = {role: v for role, v in columns.items() if isinstance(v, (int, float))}
-        named = {role: v for role, v in columns.items() if role not in numbers}
-        chosen = choose_columns(raw.names, named)
+        named = {role: v for role, v in columns.items() if v is None or isinstance(v, str)}
+        values = {role: v for role, v in columns.items() if role not in named}
+        chosen = choose_columns(raw.names, {**named, **dict.fromkeys(values)})
         found = {role: raw.column(position) for role, position in chosen.items()}
-        return cls(**{**found, **numbers})
+        return cls(**found, **values)
 
     @classmethod
     def from_sky_coord(cls, coordinates: Any) -> Catalog:
@@ -158,24 +161,31 @@ class Catalog:
         Parameters
         ----------
         coordinates : SkyCoord
-            In any frame that has a way to ICRS.
+            In any frame that has a way to ICRS; one position, or a vector of them.
 
         Returns
         -------
         Catalog
+
+        Raises
+        ------
+        ValueError
+            If it has more than one dimension.
         """
         from astropy import units
+        from astropy.coordinates import RadialDifferential
 
-        icrs = coordinates.reshape(-1).icrs
+        if coordinates.isscalar:
+            coordinates = coordinates.reshape(1)
+        icrs = coordinates.icrs
+        position, velocity = icrs.spherical, icrs.data.differentials.get("s")
         motion = {}
-        if "s" in icrs.data.differentials:
-            rate = units.mas / units.yr
-            motion = {
-                "pm_ra_cosdec": icrs.pm_ra_cosdec.to_value(rate),
-                "pm_dec": icrs.pm_dec.to_value(rate),
-            }
+        if velocity is not None and not isinstance(velocity, RadialDifferential):
+            east, north = icrs.proper_motion.to_value(units.mas / units.yr)
+            motion = {"pm_ra_cosdec": east, "pm_dec": north}
         epoch = getattr(coordinates, "obstime", None)
-        return cls(icrs.ra.to_value(units.deg), icrs.dec.to_value(units.deg), **motion, epoch=epoch)
+        ra, dec = position.lon.to_value(units.deg), position.lat.to_value(units.deg)
+        return cls(ra, dec, **motion, epoch=epoch)
 
     # ------------------------------------------------------------ what it is
 
@@ -243,6 +253,28 @@ class Catalog:
         return " ".join(words)
 
 
+def different_epochs(epochs: Sequence[Any], moving: Sequence[bool]) -> str:
+    """What is wrong with comparing two catalogues as they are; nothing if that is sensible.
+
+    Parameters
+    ----------
+    epochs : sequence of float, ndarray or None
+        Of the left and the right catalogue.
+    moving : sequence of bool
+        Whether each has proper motions.
+    """
+    left, right = epochs
+    if left is None or right is None or not any(moving) or np.array_equal(left, right):
+        return ""
+    years = [f"{np.median(epoch):g}" for epoch in epochs]
+    # What cannot move says where to meet.
+    target = years[0] if moving[1] and not moving[0] else years[1]
+    return (
+        f"left is of {years[0]} and right of {years[1]}, and their positions are compared as they "
+        f"are; pass epoch={target} to move both there by their proper motions"
+    )
+
+
 def as_catalog(name: str, value: Any) -> Catalog:
     """What the caller of a match passed, as a catalogue.
 
@@ -259,7 +291,7 @@ def as_catalog(name: str, value: Any) -> Catalog:
         if hasattr(value, "icrs") and hasattr(value, "transform_to"):
             return Catalog.from_sky_coord(value)
         if isinstance(value, (tuple, list)) and len(value) == 2:
-            return Catalog(*value)
+            return Catalog(*map(on_host, value))
         return Catalog.from_table(value)
     except TypeError:
         raise TypeError(

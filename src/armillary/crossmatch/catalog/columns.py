@@ -13,6 +13,7 @@ ROLES = ("ra", "dec", "pm_ra_cosdec", "pm_dec", "epoch", "error")
 #: underscore: computed by VizieR), SExtractor, Pan-STARRS, 2MASS and Hipparcos.
 _POSITIONS = (
     ("ra", "dec"),
+    ("ra", "decl"),
     ("ra_icrs", "de_icrs"),
     ("ra_icrs", "dec_icrs"),
     ("raj2000", "dej2000"),

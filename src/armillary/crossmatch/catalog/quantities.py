@@ -8,8 +8,8 @@ import numpy as np
 
 from ...io.columns import RawColumn, mask_of, parse_unit, split_unit
 
-#: What stands for no value in columns of text.
-_MISSING = ("", "--", "null", "None", "nan", "NaN", "N/A")
+#: What stands for no value in columns of text, in lower case.
+_MISSING = ("", "-", "--", "---", "...", "null", "none", "nan", "n/a", "na", "<na>")
 
 
 def angle(name: str, value: Any) -> np.ndarray:
@@ -25,12 +25,12 @@ def angle(name: str, value: Any) -> np.ndarray:
     from astropy import units
 
     values, unit = _split(value)
-    data = _data(values)
-    if _is_text(data):
-        return _from_text(name, np.atleast_1d(data), mask_of(values), unit)
     parsed = parse_unit(unit)
     if parsed is not None and name == "ra" and parsed.is_equivalent(units.hour):
         unit = units.hourangle * parsed.to(units.hour)
+    data = _data(values)
+    if _is_text(data):
+        return _from_text(name, np.atleast_1d(data), mask_of(values), unit)
     return vector(name, RawColumn(values, unit), units.deg)
 
 
@@ -56,8 +56,14 @@ def julian_years(epoch: Any, shape: tuple[int, ...]) -> float | np.ndarray:
     values = _split(epoch).values
     array = vector("epoch", epoch, units.yr, shape)
     if not np.all(np.isfinite(array)):
-        raise ValueError(f"epoch must be finite; row {np.flatnonzero(~np.isfinite(array))[0]} is not")
-    return float(array[0]) if np.ndim(values) == 0 or np.ptp(array) == 0 else array
+        raise ValueError(
+            f"epoch must be finite; row {np.flatnonzero(~np.isfinite(array))[0]} is not"
+        )
+    return float(array[0]) if np.ndim(values) == 0 or _all_equal(array) else array
+
+
+def _all_equal(array: np.ndarray) -> bool:
+    return len(array) > 0 and bool(np.all(array == array[0]))
 
 
 def vector(name: str, value: Any, unit: Any, shape: tuple[int, ...] | None = None) -> np.ndarray:
@@ -80,9 +86,9 @@ def vector(name: str, value: Any, unit: Any, shape: tuple[int, ...] | None = Non
     try:
         array = np.ascontiguousarray(data, dtype=np.float64)
     except (TypeError, ValueError):
-        raise ValueError(f"{name} must be numbers ({unit}), not {value!r:.60}") from None
+        raise ValueError(f"{name} must be numbers ({unit}), not {values!r:.60}") from None
     if np.ndim(data) == 0:
-        array = np.full(shape or (1,), float(data))
+        array = np.full(shape or (1,), array[0])
     if array.ndim != 1:
         raise ValueError(f"{name} must be one-dimensional, not of shape {array.shape}")
     if shape is not None and array.shape != shape:
@@ -108,7 +114,7 @@ def _factor(name: str, given: Any, unit: Any) -> float:
     if parsed is None:
         return 1.0
     if not parsed.is_equivalent(unit):
-        raise ValueError(f"{name} must be in {unit} or the like, not in {given}")
+        raise ValueError(f"{name} must be in {unit} or the like, not in {str(given) or 'no unit'}")
     return float(parsed.to(unit))
 
 
@@ -121,24 +127,35 @@ def _is_text(data: np.ndarray) -> bool:
 def _from_text(name: str, data: np.ndarray, mask: Any, unit: Any) -> np.ndarray:
     """Degrees from sexagesimal or decimal text; NaN where a row is masked or empty."""
     from astropy import units
+
+    text = np.array([v.decode() if isinstance(v, bytes) else str(v) for v in data], dtype=np.str_)
+    text = np.char.strip(text)
+    filled = ~np.isin(np.char.lower(text), _MISSING)
+    if mask is not None:
+        filled &= ~mask
+    found = np.full(len(text), np.nan)
+    try:
+        decimal = text[filled].astype(np.float64)
+    except ValueError:
+        found[filled] = _from_sexagesimal(name, text[filled], np.flatnonzero(filled))
+    else:
+        found[filled] = decimal * _factor(name, unit, units.deg)
+    return found
+
+
+def _from_sexagesimal(name: str, text: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Degrees; a right ascension is in hours unless the text itself says degrees."""
+    from astropy import units
     from astropy.coordinates import Angle
 
-    text = np.array([v.decode() if isinstance(v, bytes) else str(v) for v in data])
-    text = np.char.strip(text)
-    missing = np.isin(text, _MISSING)
-    if mask is not None:
-        missing |= mask
-    found = np.full(len(text), np.nan)
-    filled = text[~missing]
-    try:
-        decimal = filled.astype(np.float64)
-    except ValueError:
-        hours = name == "ra" and "d" not in "".join(filled[:1])
+    unit = units.hourangle if name == "ra" else units.deg
+    found = np.empty(len(text))
+    for i, value in enumerate(text):
         try:
-            found[~missing] = Angle(filled, units.hourangle if hours else units.deg).degree
+            found[i] = Angle(value, unit).degree
         except ValueError as error:
             reason = str(error).partition("\n")[0].rstrip(".")
-            raise ValueError(f"{name} holds text that is no angle ({reason})") from None
-    else:
-        found[~missing] = decimal * _factor(name, unit, units.deg)
+            raise ValueError(
+                f"{name} holds text that is no angle: row {rows[i]} is {str(value)!r} ({reason})"
+            ) from None
     return found

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ...io.columns import parse_unit, split_unit
+from ...io.columns import split_unit
+from .quantities import vector
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +60,11 @@ def arcseconds(name: str, value: Any) -> np.ndarray:
     ValueError
         If it is no angle, no number, negative or NaN.
     """
-    values, unit = split_unit(value)
-    parsed = parse_unit(unit)
-    factor = 1.0
-    if unit is not None:
-        from astropy import units
+    from astropy import units
 
-        if parsed is None or not parsed.is_equivalent(units.arcsec):
-            raise ValueError(f"{name} must be an angle, not in {str(unit) or 'no unit'}")
-        factor = float(parsed.to(units.arcsec))
-    try:
-        array = np.asarray(values, dtype=np.float64) * factor
-    except (TypeError, ValueError):
-        raise ValueError(f"{name} must be numbers (arcsec), not {value!r:.60}") from None
+    array = vector(name, value, units.arcsec)
+    if np.ndim(split_unit(value).values) == 0:
+        array = array.reshape(())
     bad = np.flatnonzero(~(array >= 0.0))
     if len(bad):
         where = f"; row {bad[0]} is {array.flat[bad[0]]}" if array.ndim else f", not {array}"

@@ -17,7 +17,7 @@ from ...plugins.registry import CORE
 from ...plugins.select import Plan, choose
 from ...runtime.progress import Progress, reporting
 from ...runtime.threads import thread_count
-from ..catalog.catalog import Catalog, EpochWarning, as_catalog
+from ..catalog.catalog import Catalog, EpochWarning, as_catalog, different_epochs
 from ..catalog.radius import NSigma, arcseconds
 from .result import Matches
 
@@ -246,9 +246,7 @@ class _Job:
         options = self._options(self.right_radius) | {"k": (k, 1)}
         return self._run(arguments, options, threads, report)
 
-    def within(
-        self, threads: int, report: Progress | None
-    ) -> tuple[Plan, dict[str, np.ndarray]]:
+    def within(self, threads: int, report: Progress | None) -> tuple[Plan, dict[str, np.ndarray]]:
         arguments = _positions(self.left, self.right) | {"radius": _read_only(self.radius)}
         options = self._options(self.right_radius) | {"with_itself": (self.with_itself, False)}
         return self._run(arguments, options, threads, report)
@@ -343,20 +341,10 @@ def _at_one_epoch(left: Catalog, right: Catalog, epoch: Any) -> tuple[Catalog, C
     if epoch is not None:
         moved = left.at(epoch)
         return moved, moved if right is left else right.at(epoch)
-    moving = [side for side in (left, right) if side.pm_dec is not None]
-    known = left.epoch is not None and right.epoch is not None
-    if moving and known and not np.array_equal(left.epoch, right.epoch):
-        here = [
-            side for side in (right, left) if side.pm_dec is None and isinstance(side.epoch, float)
-        ]
-        best = (here or [right])[0].epoch
-        years = [f"{np.median(side.epoch):g}" for side in (left, right)]
-        warnings.warn(
-            f"left is of {years[0]} and right of {years[1]}, and their positions are compared as "
-            f"they are; pass epoch={np.median(best):g} to move both there by their proper motions",
-            EpochWarning,
-            stacklevel=4,
-        )
+    pair = left, right
+    sentence = different_epochs([c.epoch for c in pair], [c.pm_dec is not None for c in pair])
+    if sentence:
+        warnings.warn(sentence, EpochWarning, stacklevel=4)
     return left, right
 
 
@@ -395,14 +383,14 @@ def _radius(radius: Any, left: _Side, right: _Side) -> tuple[np.ndarray, np.ndar
     return np.ascontiguousarray(left.part(array)), None
 
 
-def _check_pairs(
-    plan: Plan, pairs: Mapping[str, np.ndarray], n_left: int, n_right: int
-) -> None:
+def _check_pairs(plan: Plan, pairs: Mapping[str, np.ndarray], n_left: int, n_right: int) -> None:
     """Hold a plugin to the order and the range of its pairs."""
     left, right, apart = pairs["left"], pairs["right"], pairs["separation"]
     for name, array in pairs.items():
         if len(array) != len(left):
-            raise ContractError(f"{plan.backend} returned {len(array)} of {name!r}, not {len(left)}")
+            raise ContractError(
+                f"{plan.backend} returned {len(array)} of {name!r}, not {len(left)}"
+            )
     for name, array, n in (("left", left, n_left), ("right", right, n_right)):
         if len(array) and not (array.min() >= 0 and array.max() < n):
             raise ContractError(f"{plan.backend} returned {name!r} with rows outside 0 to {n - 1}")

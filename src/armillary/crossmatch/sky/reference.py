@@ -12,9 +12,7 @@ import numpy as np
 MAX_SEPARATIONS = 1 << 22
 
 
-def separation(
-    ra1: np.ndarray, dec1: np.ndarray, ra2: np.ndarray, dec2: np.ndarray
-) -> np.ndarray:
+def separation(ra1: np.ndarray, dec1: np.ndarray, ra2: np.ndarray, dec2: np.ndarray) -> np.ndarray:
     """Angular separation of positions, accurate from micro-arcseconds to 180 degrees.
 
     Parameters

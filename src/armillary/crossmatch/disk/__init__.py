@@ -1,0 +1,1 @@
+"""Matching catalogues that are files, larger than memory."""

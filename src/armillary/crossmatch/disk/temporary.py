@@ -1,0 +1,48 @@
+"""The folder for what does not fit into memory, gone afterwards whatever happens."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+_MARK = "armillary-tmp"
+
+
+@contextlib.contextmanager
+def temporary_folder(out: Path) -> Iterator[Path]:
+    """A folder next to ``out``; those of earlier runs that died are removed first.
+
+    Its name holds the process and when that began, by which a later run knows that nobody
+    needs it any more.
+    """
+    remove_abandoned(out)
+    me = f"{os.getpid()}-{_began(os.getpid())}"
+    folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.{me}.", suffix=f".{_MARK}", dir=out.parent))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_abandoned(out: Path) -> None:
+    """Remove the folders of runs for the same ``out`` whose process is gone."""
+    pattern = re.compile(rf"\.{re.escape(out.name)}\.(\d+)-(\d+)\.\w+\.{_MARK}")
+    for folder in out.parent.iterdir():
+        match = pattern.fullmatch(folder.name)
+        if match and _began(int(match[1])) != int(match[2]):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _began(process: int) -> int:
+    """When a process began, in seconds; 0 if there is none."""
+    import psutil
+
+    try:
+        return int(psutil.Process(process).create_time())
+    except psutil.NoSuchProcess:
+        return 0
