@@ -301,7 +301,7 @@ def source(epoch=None, *, moving=False):
         (source(2000.0), source(2016.0, moving=True), 2000),
         (source(2016.0, moving=True), source(2000.0), 2000),
         (source(1991.25, moving=True), source(2016.0, moving=True), 2016),
-        (source([1999.0, 2001.0]), source(2016.0, moving=True), 2016),
+        (source([1999.0, 2001.0]), source(2016.0, moving=True), 2000),
         (source([1999.0, 2001.0], moving=True), source(2010.0), 2010),
     ],
     ids=["right moves", "left moves", "both move", "rows of a year each", "rows move"],

@@ -84,7 +84,7 @@ def test_harris_globular_clusters_in_sexagesimal(read):
     assert len(catalog) == 157 and catalog.known is None
     galactic = SkyCoord(catalog.ra, catalog.dec, unit="deg").galactic
     listed = SkyCoord(l=table["l"], b=table["b"], unit="deg", frame="galactic")
-    # They are given to a hundredth of a degree, and two pairs of the table disagree with themselves.
+    # They are given to a hundredth of a degree, and twice the table disagrees with itself.
     wrong = galactic.separation(listed) > 0.02 * u.deg
     assert [name.strip() for name in table["ID"][wrong]] == ["Whiting1", "Pal15"]
 

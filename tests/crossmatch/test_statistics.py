@@ -143,7 +143,7 @@ def test_rounding_past_the_radius_is_forgiven():
         (([np.nan], [0], [0]), "separation must be within 0 to 2 arcsec, not from nan"),
         (([1.0], [np.nan], [0]), "east must be within -2 to 2 arcsec"),
         (([1.0], [0], [-2.5]), "north must be within -2 to 2 arcsec"),
-        (([1.0, 1.0], [0], [0]), r"must be of one length, not \(2,\), \(1,\), \(1,\)"),
+        (([1.0, 1.0], [0, 0], [0]), r"of one length, not of shapes \(2,\), \(2,\), \(1,\)"),
     ],
 )
 def test_a_wrong_block_is_refused_whole(columns, sentence):

@@ -121,14 +121,11 @@ class PairStatistics:
 
     def _count_offsets(self, east: np.ndarray, north: np.ndarray) -> None:
         across = 2.0 * self.largest
-        columns = _bins(east + self.largest, across, FINE_OFFSET_BINS)
-        rows = _bins(north + self.largest, across, FINE_OFFSET_BINS)
-        self._east += _counts(columns, FINE_OFFSET_BINS)
-        self._north += _counts(rows, FINE_OFFSET_BINS)
-        finer = FINE_OFFSET_BINS // OFFSET_BINS
-        cells = _counts(rows // finer * OFFSET_BINS + columns // finer, OFFSET_BINS**2)
-        self.offset_counts += cells.reshape(OFFSET_BINS, OFFSET_BINS)
-        self.n_pairs += len(separation)
+        right, up = east + self.largest, north + self.largest
+        self._east += _counts(_bins(right, across, FINE_OFFSET_BINS), FINE_OFFSET_BINS)
+        self._north += _counts(_bins(up, across, FINE_OFFSET_BINS), FINE_OFFSET_BINS)
+        cells = OFFSET_BINS * _bins(up, across, OFFSET_BINS) + _bins(right, across, OFFSET_BINS)
+        self.offset_counts += _counts(cells, OFFSET_BINS**2).reshape(OFFSET_BINS, OFFSET_BINS)
 
     @property
     def separation_counts(self) -> np.ndarray:
