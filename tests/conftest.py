@@ -13,8 +13,18 @@ REPOSITORY = Path(__file__).parents[1]
 @pytest.fixture(scope="session")
 def transit_data() -> Path:
     """The folder of real light curves; tests that need it are skipped where it is not."""
+    return _real_data("transit")
+
+
+@pytest.fixture(scope="session")
+def crossmatch_data() -> Path:
+    """The folder of real catalogues; the same."""
+    return _real_data("crossmatch")
+
+
+def _real_data(name: str) -> Path:
     root = Path(os.environ.get("ARMILLARY_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
-    folder = root / "transit"
+    folder = root / name
     if not folder.is_dir():
         pytest.skip(f"no real data at {folder}; set ARMILLARY_TEST_DATA to where they are")
     return folder

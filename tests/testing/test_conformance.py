@@ -8,3 +8,9 @@ from armillary.testing import conformance
 
 test_bls_cpu = pytest.mark.kernel(conformance("search.bls", "cpu"))
 test_bls_reference = conformance("search.bls", "reference")
+
+test_nearest_cpu = pytest.mark.kernel(conformance("crossmatch.nearest", "cpu"))
+test_nearest_reference = conformance("crossmatch.nearest", "reference")
+
+test_within_cpu = pytest.mark.kernel(conformance("crossmatch.within", "cpu"))
+test_within_reference = conformance("crossmatch.within", "reference")

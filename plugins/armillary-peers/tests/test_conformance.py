@@ -1,4 +1,4 @@
-"""Both peers against everything that armillary promises of ``search.bls``."""
+"""The peers against everything that armillary promises of their operations."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from importlib.metadata import entry_points
 import numpy as np
 import pytest
 
+from armillary.plugins import Request
 from armillary.plugins.registry import get_registry
 from armillary.search import bls
 from armillary.testing import conformance
+from armillary_peers import installed
 
 test_astropy = conformance(
     "search.bls",
@@ -44,13 +46,58 @@ test_gerbls = conformance(
 )
 
 
+EQUALS = (
+    "match_coordinates_sky gives one neighbour and does not say whether others are as near; of "
+    "equals it takes the one that its tree meets first (seen with 8.0.2: {})"
+)
+
+test_nearest_astropy = conformance(
+    "crossmatch.nearest",
+    "astropy",
+    expected_failures={
+        "equal_separations_go_to_the_lower_row": EQUALS.format(
+            "row 29, when row 28 is as far away on the other side"
+        ),
+        "copies_go_to_the_lower_row": EQUALS.format(
+            "row 142 of copies of which row 9 is the first"
+        ),
+        "thousands_of_copies": EQUALS.format("the last of 4,500 copies"),
+    },
+)
+test_nearest_scipy = conformance("crossmatch.nearest", "scipy")
+test_nearest_pykdtree = conformance("crossmatch.nearest", "pykdtree")
+test_nearest_sklearn = conformance("crossmatch.nearest", "sklearn")
+
+test_within_astropy = conformance("crossmatch.within", "astropy")
+test_within_scipy = conformance("crossmatch.within", "scipy")
+test_within_pykdtree = conformance("crossmatch.within", "pykdtree")
+test_within_sklearn = conformance("crossmatch.within", "sklearn")
+
+SKY = ("astropy", "scipy", "pykdtree", "sklearn")
+BACKENDS = {
+    "search.bls": ("astropy", "gerbls"),
+    "crossmatch.nearest": SKY,
+    "crossmatch.within": SKY,
+}
+
+
 def test_the_distribution_is_found_through_its_entry_point() -> None:
     (entry,) = (e for e in entry_points(group="armillary") if e.name == "peers")
     assert entry.dist is not None
     assert entry.dist.name == "armillary-peers"
-    backends = get_registry().backends("search.bls")
-    for name in ("astropy", "gerbls"):
-        assert backends[name].distribution == "armillary-peers"
+    for operation, names in BACKENDS.items():
+        backends = get_registry().backends(operation)
+        for name in names:
+            assert backends[name].distribution == "armillary-peers"
+
+
+@pytest.mark.parametrize(("peer", "name"), [("scipy", "scipy"), ("sklearn", "scikit-learn")])
+def test_a_peer_that_is_missing_says_how_to_install_it(
+    monkeypatch: pytest.MonkeyPatch, peer: str, name: str
+) -> None:
+    monkeypatch.setattr(installed, "find_spec", lambda module: None)
+    sentence = getattr(installed, peer)(Request("crossmatch.nearest"))
+    assert sentence == f'{name} is not installed; pip install "armillary-peers[{peer}]"'
 
 
 def test_gerbls_refuses_a_light_curve_too_long_for_its_memory() -> None:

@@ -85,8 +85,9 @@ class PairStatistics:
         Raises
         ------
         ValueError
-            If an array is not one-dimensional or offsets differ in length, if one holds NaN or more than ``largest`` (rounding
-            apart), or a separation is negative. No pair of the block is counted then.
+            If an array is not one-dimensional or offsets differ in length, if one holds NaN or
+            more than ``largest`` (rounding apart), or a separation is negative. No pair of the
+            block is counted then.
         """
         separation, east, north = (
             np.asarray(array, np.float64) for array in (separation, east, north)

@@ -24,8 +24,8 @@ _DELIMITERS = (",", ";", "\t", "|")
 _MISSING = ("", "--", "-", "null", "NULL", "None", "NA", "N/A", "n/a", "NaN", "nan", "NAN")
 #: Bytes in which the header ends, and from which types are inferred.
 _SAMPLE_BYTES = 8 << 20
-#: Bytes that are parsed at once; pyarrow parses a few such blocks ahead.
-_BLOCK_BYTES = 2 << 20
+#: Bytes that are parsed at once; pyarrow parses some thirty such blocks ahead.
+_BLOCK_BYTES = 1 << 20
 _INTEGER = r"^\s*-?\d+\s*$"
 _LONG_INTEGER = rb"\d{19}"  # digits that 64 bits with a sign cannot always hold
 # How pyarrow tells of a value that is not of the type of its column.

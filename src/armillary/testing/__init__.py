@@ -6,12 +6,18 @@ A plugin's whole test file::
 
     test_bls = conformance("search.bls", "mine")
 
-=============  ================================================================
-kit.py         run checks, honour waivers, offer them to pytest
-search_bls.py  the checks of ``search.bls``
-oracle.py      brute-force box fits that share no code with any backend
-signals.py     simulated light curves
-=============  ================================================================
+=====================  ========================================================
+kit.py                 run checks, honour waivers, offer them to pytest
+search_bls.py          the checks of ``search.bls``
+crossmatch_nearest.py  the checks of ``crossmatch.nearest``
+crossmatch_within.py   the checks of ``crossmatch.within``
+crossmatch_common.py   the checks that both have
+crossmatch_pairs.py    matches held against all pairs
+oracle.py              brute-force box fits that share no code with any backend
+brute_force.py         separations of all pairs, by a formula that no backend uses
+signals.py             simulated light curves
+skies.py               made-up catalogues
+=====================  ========================================================
 """
 
 from .kit import Check, CheckFailed, Outcome, checks, conformance, run_checks

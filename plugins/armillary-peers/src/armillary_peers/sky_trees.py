@@ -43,19 +43,20 @@ def matches(sky: Sky, plant: Plant, k: int | None) -> dict[str, np.ndarray]:
     if len(sky.left_ra) == 0 or len(sky.right_ra) == 0:
         return nothing()
     query = plant(sky)
-    pending = np.arange(len(sky.left_ra))
     n = FIRST_CANDIDATES if k is None else k + 1
-    found, pending = _round(sky, query, pending, n, k)
-    n *= GROWTH
-    more, pending = _round(sky, query, pending, n, k)
+    found, pending = _round(sky, query, np.arange(len(sky.left_ra)), n, k)
+    more, pending = _round(sky, query, pending, GROWTH * n, k)
     found += more
-    if len(pending) and k is not None and sky.right_radius is None:
+    if len(pending) == 0:
+        return in_order(found)
+    kept = np.arange(len(sky.right_ra))
+    # With a radius of their own, any of the rows at one position may be a match.
+    if k is not None and sky.right_radius is None:
         kept = first_of_each_position(sky.right_ra, sky.right_dec, k)
-        if len(kept) < len(sky.right_ra):
-            sky = sky.with_right_rows(kept)
-            query = plant(sky)
-    else:
-        kept = np.arange(len(sky.right_ra))
+    if len(kept) < len(sky.right_ra):
+        sky = sky.with_right_rows(kept)
+        query = plant(sky)
+    n *= GROWTH
     while len(pending):
         n *= GROWTH
         more, pending = _round(sky, query, pending, n, k)
@@ -99,8 +100,7 @@ def _settle(
     bound = sky.chords(rows)
     near = chords <= _worth_a_look(sky, bound, chords, k)[:, None]
     apart = np.full(chords.shape, np.inf)
-    at = np.nonzero(near)[0]
-    left = rows[at]
+    left = rows[np.nonzero(near)[0]]
     apart[near] = sky.separations(left, right[near])
     counted = np.zeros(chords.shape, bool)
     counted[near] = sky.counts(left, right[near], apart[near])

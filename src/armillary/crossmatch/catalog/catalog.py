@@ -199,7 +199,7 @@ class Catalog:
         return None if mask.all() else mask
 
     def at(self, epoch: float) -> Catalog:
-        """The catalogue with its positions moved to another epoch.
+        """The catalogue with its positions and proper motions at another epoch.
 
         Sources move in a straight line through space, with no parallax and no radial
         velocity. Without proper motions nothing moves.
@@ -219,7 +219,8 @@ class Catalog:
             If there are proper motions and the epoch of the positions is unknown.
         """
         to = julian_years(epoch, (1,))
-        if self.pm_ra_cosdec is None or self.pm_dec is None:
+        east, north = self.pm_ra_cosdec, self.pm_dec
+        if east is None or north is None:
             return self
         if self.epoch is None:
             raise ValueError(
@@ -227,20 +228,17 @@ class Catalog:
                 "are, as in Catalog(ra, dec, ..., epoch=2016.0)"
             )
         years = np.atleast_1d(to - self.epoch)
-        moved = np.empty_like(self.ra), np.empty_like(self.dec)
+        moved = tuple(np.empty(len(self)) for _ in range(4))
 
         def move(rows: tuple[int, int]) -> None:
-            motion = self.pm_ra_cosdec, self.pm_dec
-            kernel.move(self.ra, self.dec, *motion, years, *rows, *moved)
+            kernel.move(self.ra, self.dec, east, north, years, *rows, *moved)
 
         _each_block(len(self), move)
-        return self._with(*moved, epoch=to)
-
-    def _with(self, ra: np.ndarray, dec: np.ndarray, epoch: Any) -> Catalog:
         other = object.__new__(Catalog)
-        fields = {**vars(self), "ra": _read_only(ra), "dec": _read_only(dec), "epoch": epoch}
+        names = ("ra", "dec", "pm_ra_cosdec", "pm_dec")
+        fields = {**vars(self), **dict(zip(names, map(_read_only, moved), strict=True))}
         fields.pop("known", None)
-        for name, value in fields.items():
+        for name, value in {**fields, "epoch": to}.items():
             object.__setattr__(other, name, value)
         return other
 

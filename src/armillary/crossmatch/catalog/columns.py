@@ -10,7 +10,7 @@ from ...io.columns import listed
 ROLES = ("ra", "dec", "pm_ra_cosdec", "pm_dec", "epoch", "error")
 
 #: Pairs of names, the first that is there counts: plain names, then those of VizieR (a leading
-#: underscore: computed by VizieR), SExtractor, Pan-STARRS, 2MASS and Hipparcos.
+#: underscore: computed by VizieR), SExtractor, Pan-STARRS and 2MASS.
 _POSITIONS = (
     ("ra", "dec"),
     ("ra", "decl"),
@@ -26,7 +26,6 @@ _POSITIONS = (
     ("alpha_j2000", "delta_j2000"),
     ("alphawin_j2000", "deltawin_j2000"),
     ("ramean", "decmean"),
-    ("rarad", "derad"),
     ("_ra", "_de"),
     ("_ra", "_dec"),
     ("_ra_icrs", "_de_icrs"),

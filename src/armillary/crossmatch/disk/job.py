@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import dataclasses
+import errno
 import os
 import queue
 import tempfile
@@ -69,12 +70,7 @@ class Job:
         """The columns of the result; raises if two would have one name."""
         left, right = (side.kept_schema() for side in self.sides)
         new_names(left.names, right.names, self.match.suffixes)
-        empty = rows_alone(*self.sides, left.empty_table(), "left", self.match)
-        schema = empty.schema
-        if "separation" in schema.names:
-            place = schema.get_field_index("separation")
-            schema = schema.set(place, schema.field(place).with_metadata({"unit": "arcsec"}))
-        return schema
+        return rows_alone(*self.sides, left.empty_table(), "left", self.match).schema
 
     def run(self, report: Progress | None) -> CatalogsReport:
         beside = self.out if self.out is not None else Path.cwd() / "armillary-crossmatch"
@@ -88,9 +84,13 @@ class Job:
                 output = self._output(folder)
                 stack.callback(output.close)
                 return self._matched(left, right, output, folder, report)
-        except BaseException:
-            self.stopped.set()
-            raise
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise OSError(
+                errno.ENOSPC,
+                f"the disk of {str(beside.parent)!r} is full; {beside.name!r} was not written",
+            ) from error
 
     # -------------------------------------------------------------- rows by pixel
 

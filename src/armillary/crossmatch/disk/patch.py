@@ -57,7 +57,11 @@ class Match:
 
     def of(self, left: Any, right: Any, threads: int, check: Callable[..., None]) -> Matches:
         """The matches of two catalogues in memory."""
-        options = {"min_radius": self.min_radius, "threads": threads, "progress": check}
+        options: dict[str, Any] = {
+            "min_radius": self.min_radius,
+            "threads": threads,
+            "progress": check,
+        }
         if self.k is None:
             return within(left, right, self.radius, **options)
         return nearest(left, right, self.radius, k=self.k, mutual=self.mutual, **options)
@@ -140,7 +144,7 @@ def match_patch(
         rows = tuple(column[kept] for column in rows)
     check()
     offsets = _some_offsets(pairs, here, kept, left.n_rows)
-    joined = _joined(*rows, np.flatnonzero(at_home), match.join)
+    joined = _joined(rows, np.flatnonzero(at_home), match.join)
     table = _table(left.side, right.side, here, others, joined, match) if wanted else None
     return Found(
         table=table,
@@ -197,12 +201,13 @@ def rows_alone(left: Side, right: Side, rows: pa.Table, side: str, match: Match)
 
 
 def _joined(
-    left: np.ndarray, right: np.ndarray, separation: np.ndarray, rows: np.ndarray, join: str
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    pairs: tuple[np.ndarray, ...], at_home: np.ndarray, join: str
+) -> tuple[np.ndarray, ...]:
     """The rows of the result that belong to a patch: -1 and NaN where there is none."""
     if join == "inner":
-        return left, right, separation
-    alone = rows[~np.isin(rows, left)]
+        return pairs
+    left, right, separation = pairs
+    alone = at_home[~np.isin(at_home, left)]
     nothing, unknown = np.full(len(alone), -1), np.full(len(alone), np.nan)
     if join == "anti":
         return alone, nothing, unknown

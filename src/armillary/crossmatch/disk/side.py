@@ -154,7 +154,7 @@ class Side:
             if self._needs(role)
         }
         catalog = Catalog(**fields)
-        return catalog.at(self.epoch) if self.moves else catalog
+        return catalog if self.epoch is None else catalog.at(self.epoch)
 
     def first_epoch(self) -> float | None:
         """The epoch of the positions, if one holds for the first rows."""

@@ -18,6 +18,7 @@ from ...plugins.select import Plan, choose
 from ...runtime.progress import Progress, reporting
 from ...runtime.threads import thread_count
 from ..catalog.catalog import Catalog, EpochWarning, as_catalog, different_epochs
+from ..catalog.quantities import julian_years
 from ..catalog.radius import NSigma, arcseconds
 from .result import Matches
 
@@ -243,7 +244,8 @@ class _Job:
         self, k: int, threads: int, report: Progress | None
     ) -> tuple[Plan, dict[str, np.ndarray]]:
         arguments = _positions(self.left, self.right) | {"radius": _read_only(self.radius)}
-        options = self._options(self.right_radius) | {"k": (k, 1)}
+        # No row has more neighbours than there are.
+        options = self._options(self.right_radius) | {"k": (min(k, max(1, len(self.right.ra))), 1)}
         return self._run(arguments, options, threads, report)
 
     def within(self, threads: int, report: Progress | None) -> tuple[Plan, dict[str, np.ndarray]]:
@@ -339,13 +341,21 @@ def _positions(left: _Side, right: _Side) -> dict[str, np.ndarray]:
 
 def _at_one_epoch(left: Catalog, right: Catalog, epoch: Any) -> tuple[Catalog, Catalog]:
     if epoch is not None:
-        moved = left.at(epoch)
-        return moved, moved if right is left else right.at(epoch)
+        epoch = julian_years(epoch, (1,))
+        moved = _moved("left", left, epoch)
+        return moved, moved if right is left else _moved("right", right, epoch)
     pair = left, right
     sentence = different_epochs([c.epoch for c in pair], [c.pm_dec is not None for c in pair])
     if sentence:
         warnings.warn(sentence, EpochWarning, stacklevel=4)
     return left, right
+
+
+def _moved(name: str, catalog: Catalog, epoch: Any) -> Catalog:
+    try:
+        return catalog.at(epoch)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
 
 
 def _side(catalog: Catalog, radius: Any) -> _Side:

@@ -6,7 +6,6 @@ What is computed is defined in reference.py, how is told at the top of kernel.py
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,6 +34,8 @@ SAMPLE = 50_000
 ROWS_PER_PART = 2
 
 Blocks = list[tuple[int, int]]
+#: Left rows, right rows and separations.
+Chunk = tuple[np.ndarray, ...]
 
 
 def nearest(
@@ -191,7 +192,7 @@ class _Match:
         k: int,
         with_itself: bool,
         progress: Progress | None,
-    ) -> list[tuple[np.ndarray, ...]]:
+    ) -> list[Chunk]:
         """The pairs in chunks, those of one left row together, in no other order."""
         largest = float(self.right_radius.max()) if len(self.right_radius) else 0.0
         guard = MemoryGuard(len(left), BYTES_PER_PAIR)
@@ -242,36 +243,33 @@ class _Chunks:
     """Chunks of pairs from several threads."""
 
     def __init__(self) -> None:
-        self._chunks: dict[int, tuple[np.ndarray, ...]] = {}
+        self._chunks: dict[int, Chunk] = {}
         self._lock = threading.Lock()
 
-    def add(self, first: int, chunk: tuple[np.ndarray, ...]) -> None:
+    def add(self, first: int, chunk: Chunk) -> None:
         if len(chunk[0]):
             with self._lock:
                 self._chunks[first] = chunk
 
-    def in_order(self) -> list[tuple[np.ndarray, ...]]:
+    def in_order(self) -> list[Chunk]:
         return [self._chunks[first] for first in sorted(self._chunks)]
 
 
-def _in_order(
-    chunks: list[tuple[np.ndarray, ...]], n_left: int, threads: int
-) -> dict[str, np.ndarray]:
+def _in_order(chunks: list[Chunk], n_left: int, threads: int) -> dict[str, np.ndarray]:
     """All pairs by (left, separation, right); chunks have the last two, and whole left rows."""
-    slot = np.zeros(n_left, np.int64)
-    _each(chunks, lambda chunk: kernel.count_matches(chunk[0], slot), threads)
-    n_pairs = int(slot.sum())
-    # The sum up to and without the row itself: where its first pair goes.
-    np.cumsum(slot[:-1], out=slot[1:]) if n_left else None
-    slot[:1] = 0
+    counts = np.zeros(n_left, np.int64)
+    run_blocks(chunks, lambda chunk: kernel.count_matches(chunk[0], counts), threads=threads)
+    slot = np.cumsum(counts)
+    n_pairs = int(slot[-1]) if n_left else 0
+    slot -= counts
     left, right = np.empty(n_pairs, np.int64), np.empty(n_pairs, np.int64)
     separation = np.empty(n_pairs)
-    _each(chunks, lambda c: kernel.place_matches(*c, slot, left, right, separation), threads)
+
+    def place(chunk: Chunk) -> None:
+        kernel.place_matches(chunk[0], chunk[1], chunk[2], slot, left, right, separation)
+
+    run_blocks(chunks, place, threads=threads)
     return {"left": left, "right": right, "separation": separation}
-
-
-def _each(chunks: list, function: Callable[[tuple[np.ndarray, ...]], None], threads: int) -> None:
-    run_blocks(chunks, function, threads=threads)
 
 
 def _blocks(n: int, size: int) -> Blocks:

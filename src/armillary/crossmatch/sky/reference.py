@@ -36,7 +36,7 @@ def separation(ra1: np.ndarray, dec1: np.ndarray, ra2: np.ndarray, dec2: np.ndar
     >>> float(separation(359.9995, 0.0, 0.0005, 0.0).round(9))
     3.6
     """
-    delta_ra = _difference(_wrapped(ra1), _wrapped(ra2))
+    delta_ra = difference(ra1, ra2)
     u = np.sin(0.5 * np.radians(np.subtract(dec1, dec2)))
     v = np.sin(0.5 * np.radians(delta_ra))
     h = np.minimum(u * u + _cosine(dec1) * _cosine(dec2) * v * v, 1.0)
@@ -44,18 +44,19 @@ def separation(ra1: np.ndarray, dec1: np.ndarray, ra2: np.ndarray, dec2: np.ndar
     return 2.0 * np.degrees(np.arctan2(np.sqrt(h), np.sqrt(1.0 - h))) * 3600.0
 
 
-def _wrapped(ra: np.ndarray) -> np.ndarray:
-    """In -180 to 180; the subtraction is exact."""
-    ra = np.asarray(ra, dtype=np.float64)
-    return np.where(ra > 180.0, ra - 360.0, ra)
-
-
-def _difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """``a - b`` in -180 to 180, without cancellation where it is small."""
+def difference(ra1: np.ndarray, ra2: np.ndarray) -> np.ndarray:
+    """``ra1 - ra2`` in -180 to 180 degrees, without cancellation where it is small."""
+    a, b = _wrapped(ra1), _wrapped(ra2)
     plain = a - b
     west = (a - 180.0) - (b + 180.0)
     east = (a + 180.0) - (b - 180.0)
     return np.where(plain > 180.0, west, np.where(plain < -180.0, east, plain))
+
+
+def _wrapped(ra: np.ndarray) -> np.ndarray:
+    """In -180 to 180; the subtraction is exact."""
+    ra = np.asarray(ra, dtype=np.float64)
+    return np.where(ra > 180.0, ra - 360.0, ra)
 
 
 def _cosine(dec: np.ndarray) -> np.ndarray:

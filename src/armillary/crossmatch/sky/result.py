@@ -16,6 +16,7 @@ import numpy as np
 from ..._files import written_whole
 from ...plugins.records import Provenance
 from ..catalog.catalog import Catalog
+from .reference import difference
 
 Join = Literal["inner", "left", "outer", "anti"]
 
@@ -60,13 +61,22 @@ class Matches:
 
     @cached_property
     def unmatched_left(self) -> np.ndarray:
-        """Left rows without a match, those without a position included."""
-        return _missing_from(self.left, len(self.left_catalog))
+        """Left rows without a match, those without a position included.
+
+        Of a catalogue matched with itself, the rows that are in no pair.
+        """
+        return self._alone(self.left, self.left_catalog)
 
     @cached_property
     def unmatched_right(self) -> np.ndarray:
         """Right rows without a match, those without a position included."""
-        return _missing_from(self.right, len(self.right_catalog))
+        return self._alone(self.right, self.right_catalog)
+
+    def _alone(self, rows: np.ndarray, catalog: Catalog) -> np.ndarray:
+        alone = np.ones(len(catalog), bool)
+        for matched in (self.left, self.right) if self.with_itself else (rows,):
+            alone[matched] = False
+        return np.flatnonzero(alone)
 
     @cached_property
     def offsets(self) -> tuple[np.ndarray, np.ndarray]:
@@ -76,11 +86,15 @@ class Matches:
         pairs these are the differences in right ascension times cos(dec), and in declination.
         """
         left, right = self.left_catalog, self.right_catalog
-        d1, d2 = np.radians(left.dec[self.left]), np.radians(right.dec[self.right])
-        turn = np.radians(np.remainder(right.ra[self.right] - left.ra[self.left] + 180, 360) - 180)
+        dec1, dec2 = left.dec[self.left], right.dec[self.right]
+        d1, d2 = np.radians(dec1), np.radians(dec2)
+        turn = np.radians(difference(right.ra[self.right], left.ra[self.left]))
         east = np.cos(d2) * np.sin(turn)
-        # sin(d2 - d1) plus what the meridians' convergence adds, without cancellation
-        north = np.sin(d2 - d1) + 2.0 * np.sin(d1) * np.cos(d2) * np.sin(0.5 * turn) ** 2
+        # Towards the pole meridians converge; there is no difference of like numbers in this.
+        north = (
+            np.sin(np.radians(dec2 - dec1))
+            + 2.0 * np.sin(d1) * np.cos(d2) * np.sin(0.5 * turn) ** 2
+        )
         length = np.hypot(east, north)
         scale = np.divide(self.separation, length, out=np.zeros(len(self)), where=length > 0)
         return east * scale, north * scale
@@ -100,8 +114,9 @@ class Matches:
         Parameters
         ----------
         left_table, right_table : table, optional
-            The tables that were matched, both of astropy, both pandas or both pyarrow. None for
-            both gives a ``QTable`` of ``left``, ``right`` and ``separation``.
+            The tables that were matched, both of astropy, both pandas or both pyarrow; for
+            "anti" the left one is enough. None for both gives a ``QTable`` of ``left``,
+            ``right`` and ``separation``.
         join : {"inner", "left", "outer", "anti"}
             "inner": pairs. "left": also left rows without a match, in their place. "outer": also
             right rows without one, at the end. "anti": left rows without a match, alone.
@@ -132,19 +147,15 @@ class Matches:
         >>> matches.to_table(left, right, "left")["name", "flux"].pformat()
         ['name flux', '---- ----', '   a   --', '   b  3.5']
         """
-        from .tables import joined
+        from .tables import alone, joined
 
         left, right, separation = self._joined_rows(join)
         if left_table is None and right_table is None:
             return self._as_table(left, right, separation, join)
-        return joined(
-            (left_table, right_table),
-            (left, right),
-            separation,
-            (len(self.left_catalog), len(self.right_catalog)),
-            with_right=join != "anti",
-            suffixes=suffixes,
-        )
+        n_rows = len(self.left_catalog), len(self.right_catalog)
+        if join == "anti":
+            return alone(left_table, left, n_rows[0])
+        return joined((left_table, right_table), (left, right), separation, n_rows, suffixes)
 
     def _joined_rows(self, join: Join) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Left and right rows, -1 where there is none, and separations, NaN where there is none."""
@@ -175,12 +186,15 @@ class Matches:
     ) -> Any:
         from astropy import units
         from astropy.table import MaskedColumn, QTable
+        from astropy.utils.masked import Masked
 
         table = QTable(meta=self._meta())
         table["left"] = MaskedColumn(left, mask=left < 0) if np.any(left < 0) else left
         if join != "anti":
             table["right"] = MaskedColumn(right, mask=right < 0) if np.any(right < 0) else right
-            table["separation"] = separation * units.arcsec
+            unknown = np.isnan(separation)
+            quantity = separation * units.arcsec
+            table["separation"] = Masked(quantity, mask=unknown) if unknown.any() else quantity
         return table
 
     # ------------------------------------------------------------ files and pictures
@@ -292,9 +306,3 @@ class Matches:
             )
         lines.append(f"  {self.provenance}")
         return "\n".join(lines)
-
-
-def _missing_from(rows: np.ndarray, n: int) -> np.ndarray:
-    alone = np.ones(n, bool)
-    alone[rows] = False
-    return np.flatnonzero(alone)

@@ -12,9 +12,7 @@ def joined(
     tables: tuple[Any, Any],
     rows: tuple[np.ndarray, np.ndarray],
     separation: np.ndarray,
-    lengths: tuple[int, int],
-    *,
-    with_right: bool,
+    n_rows: tuple[int, int],
     suffixes: tuple[str, str],
 ) -> Any:
     """Take rows of two tables (-1: nothing) and put them side by side, with the separation.
@@ -24,16 +22,21 @@ def joined(
     ValueError
         If a table has another length, or names collide.
     TypeError
-        If the tables are of different kinds or of none that is known.
+        If the tables are of different kinds or of none that is known, or if a column that
+        cannot have missing values would have some.
     """
-    take, length, combine = _library(tables)
-    for side, table, n in zip(("left", "right"), tables, lengths, strict=True):
-        if length(table) != n:
-            raise ValueError(f"{side}_table has {length(table):,} rows; {n:,} were matched")
-    if not with_right:
-        return take(tables[0], rows[0])
+    take, combine = _library(*tables)
+    for side, table, n in zip(("left", "right"), tables, n_rows, strict=True):
+        _check_length(side, table, n)
     parts = [take(table, chosen) for table, chosen in zip(tables, rows, strict=True)]
     return combine(*parts, separation, suffixes)
+
+
+def alone(table: Any, rows: np.ndarray, n_rows: int) -> Any:
+    """Some rows of the left table; the same errors."""
+    take, _ = _library(table)
+    _check_length("left", table, n_rows)
+    return take(table, rows)
 
 
 def new_names(
@@ -61,16 +64,19 @@ def new_names(
     return names[0], names[1]
 
 
-def _library(tables: tuple[Any, Any]) -> Any:
-    """Functions that take rows, count them and combine two tables."""
+def _library(*tables: Any) -> Any:
+    """Functions that take rows of a table and combine two."""
     if all(_is(table, "astropy.table", "Table") for table in tables):
-        return _take_astropy, len, _combine_astropy
+        return _take_astropy, _combine_astropy
     if all(_is(table, "pandas", "DataFrame") for table in tables):
-        return _take_pandas, len, _combine_pandas
+        return _take_pandas, _combine_pandas
     if all(_is(table, "pyarrow", "Table") for table in tables):
-        return _take_arrow, len, combine_arrow
+        return _take_arrow, combine_arrow
     kinds = " and ".join(type(table).__name__ for table in tables)
-    raise TypeError(f"left_table and right_table must be tables of one library, not {kinds}")
+    raise TypeError(
+        f"left_table and right_table must be tables of one library (astropy, pandas, pyarrow), "
+        f"not {kinds}"
+    )
 
 
 def _is(table: Any, module: str, name: str) -> bool:
@@ -79,22 +85,47 @@ def _is(table: Any, module: str, name: str) -> bool:
     return found is not None and isinstance(table, getattr(found, name))
 
 
+def _check_length(side: str, table: Any, n: int) -> None:
+    if len(table) != n:
+        raise ValueError(f"{side}_table has {len(table):,} rows; {n:,} were matched")
+
+
 # ------------------------------------------------------------------ astropy
 
 
 def _take_astropy(table: Any, rows: np.ndarray) -> Any:
-    from astropy.table import Table
-
     nothing = rows < 0
     if not nothing.any():
         return table[rows]
-    if len(table) == 0:
-        # Nothing to take: rows of zeros, all of which are masked below.
-        table = Table({name: np.zeros(1, table[name].dtype) for name in table.colnames})
-    taken = Table(table[np.where(nothing, 0, rows)], masked=True, copy=False)
-    for name in taken.colnames:
-        taken[name].mask = nothing | np.asarray(taken[name].mask)
+    taken = type(table)(meta=table.meta)
+    for name in table.colnames:
+        taken[name] = _with_missing(table[name], rows, nothing)
     return taken
+
+
+def _with_missing(column: Any, rows: np.ndarray, nothing: np.ndarray) -> Any:
+    """Rows of a column, masked where there is nothing to take."""
+    from astropy.table import Column, MaskedColumn
+    from astropy.units import Quantity
+    from astropy.utils.masked import Masked
+
+    if not isinstance(column, (Column, Quantity)):
+        raise TypeError(
+            f"column {column.info.name!r} ({type(column).__name__}) cannot have missing values; "
+            f"take it out, or join only pairs"
+        )
+    shape = (len(rows), *column.shape[1:])
+    there = np.flatnonzero(~nothing)
+    mask = np.broadcast_to(nothing.reshape(-1, *[1] * (len(shape) - 1)), shape).copy()
+    own = getattr(column, "mask", None)
+    if own is not None:
+        mask[there] = np.asarray(own)[rows[there]]
+    values = np.zeros(shape, column.dtype)
+    values[there] = np.asarray(getattr(column, "unmasked", np.ma.getdata(column)))[rows[there]]
+    if isinstance(column, Quantity):
+        return Masked(Quantity(values, column.unit, copy=False), mask=mask)
+    about = {key: getattr(column, key) for key in ("unit", "format", "description", "meta")}
+    return MaskedColumn(values, mask=mask, **about)
 
 
 def _combine_astropy(
@@ -119,11 +150,18 @@ def _combine_astropy(
 
 
 def _take_pandas(frame: Any, rows: np.ndarray) -> Any:
-    frame = frame.reset_index(drop=True)
-    if np.any(rows < 0):
-        # Row -1 does not exist, and so its values are missing.
-        return frame.reindex(rows).reset_index(drop=True)
-    return frame.take(rows).reset_index(drop=True)
+    # An index that has a name is a column like the others.
+    frame = frame.reset_index(drop=frame.index.name is None)
+    if not np.any(rows < 0):
+        return frame.take(rows).reset_index(drop=True)
+    # Whole numbers stay whole: as floating-point ones long identifiers would lose digits.
+    kinds = {
+        name: "boolean" if dtype.kind == "b" else dtype.name.replace("i", "I").replace("u", "U")
+        for name, dtype in frame.dtypes.items()
+        if isinstance(dtype, np.dtype) and dtype.kind in "iub"
+    }
+    # Row -1 does not exist, and so its values are missing.
+    return frame.astype(kinds).reindex(rows).reset_index(drop=True)
 
 
 def _combine_pandas(
@@ -150,6 +188,11 @@ def combine_arrow(left: Any, right: Any, separation: np.ndarray, suffixes: tuple
     """Two Arrow tables of one length side by side, with the separation, null where it is NaN."""
     import pyarrow as pa
 
-    names = new_names(left.column_names, right.column_names, suffixes)
+    fields = []
+    for table, names in zip(
+        (left, right), new_names(left.column_names, right.column_names, suffixes), strict=True
+    ):
+        fields += [f.with_name(name) for f, name in zip(table.schema, names, strict=True)]
+    fields.append(pa.field("separation", pa.float64(), metadata={"unit": "arcsec"}))
     columns = [*left.columns, *right.columns, pa.array(separation, mask=np.isnan(separation))]
-    return pa.table(columns, names=[*names[0], *names[1], "separation"])
+    return pa.table(columns, schema=pa.schema(fields))

@@ -1,0 +1,410 @@
+"""Matching on disk: the same pairs as in memory, whatever the memory, and nothing half-written."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pyarrow import parquet
+
+import armillary as arm
+from armillary.crossmatch.disk import healpix, job
+from armillary.crossmatch.disk.pixels import ORDER
+
+#: So little that every few rows are a patch of their own, and spilled.
+TINY = 20_000
+
+
+@pytest.fixture(autouse=True)
+def small_runs(monkeypatch):
+    """Runs of a hundred rows, so that small catalogues have many."""
+    monkeypatch.setattr(job, "RUN_ROWS", 100)
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write positions, with an identifier and a name, as Parquet."""
+
+    def written(name, ra, dec, **more):
+        n = len(ra)
+        columns = {"id": np.arange(n), "name": [f"s{i}" for i in range(n)], "ra": ra, "dec": dec}
+        parquet.write_table(pa.table({**columns, **more}), tmp_path / f"{name}.parquet")
+        return tmp_path / f"{name}.parquet"
+
+    return written
+
+
+def in_order_of_the_sky(matches, join, left, right):
+    """Rows of the result as the documentation has them, from the pairs found in memory."""
+    rows = matches._joined_rows("left" if join == "outer" else join)
+    order = np.argsort(healpix.pixels(*left, ORDER)[rows[0]], kind="stable")
+    rows = [column[order] for column in rows]
+    if join == "outer":
+        alone = matches.unmatched_right
+        alone = alone[np.argsort(healpix.pixels(*right, ORDER)[alone], kind="stable")]
+        nothing = np.full(len(alone), -1)
+        apart = np.full(len(alone), np.nan)
+        rows = [np.concatenate(p) for p in zip(rows, (nothing, alone, apart), strict=True)]
+    return rows
+
+
+def rows_of(table, join):
+    """Identifiers of a result, -1 where there is none, and separations."""
+
+    def numbers(name):
+        return table[name].fill_null(-1).to_numpy()
+
+    if join == "anti":
+        return [numbers("id"), np.full(len(table), -1), np.full(len(table), np.nan)]
+    apart = table["separation"].to_numpy()
+    return [numbers("id_left"), numbers("id_right"), apart]
+
+
+def same(found, expected):
+    return all(np.array_equal(f, e, equal_nan=True) for f, e in zip(found, expected, strict=True))
+
+
+# ------------------------------------------------------------------ the same as in memory
+
+
+@pytest.mark.parametrize("join", ["inner", "left", "outer", "anti"])
+@pytest.mark.parametrize(
+    "options", [{}, {"k": 3}, {"mutual": True}, {"k": None}, {"min_radius": 5.0}]
+)
+def test_it_gives_what_matching_in_memory_gives(write, clustered, tmp_path, join, options):
+    left, right = clustered(1, 900), clustered(1, 700, spread=0.02)
+    left[0][::97], right[1][::89] = np.nan, np.nan
+    radius = 60.0
+    in_memory = {name: value for name, value in options.items() if value is not None}
+    match = arm.crossmatch.within if options.get("k", 1) is None else arm.crossmatch.nearest
+    matches = match(left, right, radius, **in_memory)
+    paths = write("left", *left), write("right", *right)
+    report = arm.crossmatch.catalogs(
+        *paths, radius, tmp_path / "out.parquet", join=join, memory=TINY, **options
+    )
+    table = parquet.read_table(tmp_path / "out.parquet")
+    expected = in_order_of_the_sky(matches, join, left, right)
+    assert same(rows_of(table, join), expected)
+    assert report.n_pairs == len(matches) > 0
+    assert (report.n_left, report.n_right, report.n_written) == (900, 700, len(table))
+    assert report.n_unmatched_left == len(matches.unmatched_left)
+    assert report.n_unmatched_right == len(matches.unmatched_right)
+    assert report.n_dropped_left == matches.n_dropped_left > 0
+    assert report.n_dropped_right == matches.n_dropped_right > 0
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    seed=st.integers(0, 10**6),
+    exponent=st.floats(-2.0, 5.5),
+    memory=st.sampled_from([10_000, 10**5, 10**8]),
+    threads=st.integers(1, 3),
+)
+def test_neither_memory_nor_threads_change_the_result(
+    write, clustered, tmp_path, seed, exponent, memory, threads
+):
+    left, right = clustered(seed, 300), clustered(seed, 300, spread=0.5)
+    paths = write("left", *left), write("right", *right)
+    out = tmp_path / "out.parquet"
+    arm.crossmatch.catalogs(
+        *paths, 10.0**exponent, out, k=2, join="outer", memory=memory, threads=threads,
+        overwrite=True,
+    )  # fmt: skip
+    matches = arm.crossmatch.nearest(left, right, 10.0**exponent, k=2)
+    expected = in_order_of_the_sky(matches, "outer", left, right)
+    assert same(rows_of(parquet.read_table(out), "outer"), expected)
+
+
+def test_ties_across_pixels_go_to_the_lower_row_as_in_memory(write, tmp_path):
+    # Right rows on a lattice, left rows in the middle between two, far apart in the pixels.
+    left = np.zeros(50) + 0.5, np.arange(50) - 25.0
+    right = np.tile([1.0, 0.0], 50), np.repeat(np.arange(50) - 25.0, 2)
+    paths = write("left", *left), write("right", *right)
+    arm.crossmatch.catalogs(*paths, 3600.0, tmp_path / "out.parquet", memory=TINY)
+    matches = arm.crossmatch.nearest(left, right, 3600.0)
+    table = parquet.read_table(tmp_path / "out.parquet")
+    assert same(rows_of(table, "inner"), in_order_of_the_sky(matches, "inner", left, right))
+
+
+def test_positions_are_moved_to_an_epoch(write, tmp_path):
+    rng = np.random.default_rng(3)
+    ra, dec = rng.uniform(0, 360, 500), rng.uniform(-89, 89, 500)
+    motion = {"pmra": rng.normal(0, 3000, 500), "pmdec": rng.normal(0, 3000, 500)}
+    moving = arm.crossmatch.Catalog(
+        ra, dec, pm_ra_cosdec=motion["pmra"], pm_dec=motion["pmdec"], epoch=1991.25
+    )
+    there = moving.at(2016.0)
+    left = write("left", ra, dec, ref_epoch=np.full(500, 1991.25), **motion)
+    right = write("right", there.ra, there.dec)
+    out = tmp_path / "out.parquet"
+    report = arm.crossmatch.catalogs(left, right, 0.01, out, epoch=2016.0, memory=TINY)
+    assert report.n_pairs == 500
+    # The columns are those of the file, where it was.
+    kept = parquet.read_table(out).sort_by("id_left")
+    assert np.array_equal(kept["ra_left"].to_numpy(), ra)
+    assert np.array_equal(kept["id_right"].to_numpy(), np.arange(500))
+
+
+def test_different_epochs_without_one_to_meet_at_are_warned_of(write, tmp_path):
+    motion = {"pmra": [1.0], "pmdec": [1.0]}
+    left = write("left", [1.0], [1.0], ref_epoch=[1991.25], **motion)
+    right = write("right", [1.0], [1.0])
+    with pytest.warns(arm.crossmatch.EpochWarning, match=r"pass epoch=2016 "):
+        arm.crossmatch.catalogs(left, right, 1.0, None, right_columns={"epoch": 2016.0})
+
+
+def test_a_radius_in_sigma_uses_the_errors_of_each_pair(write, tmp_path):
+    rng = np.random.default_rng(4)
+    left = rng.uniform(0, 0.2, 300), rng.uniform(0, 0.2, 300)
+    right = rng.uniform(0, 0.2, 300), rng.uniform(0, 0.2, 300)
+    errors = rng.uniform(0, 30, 300), rng.uniform(0, 30, 300)
+    errors[0][5] = np.nan
+    paths = write("left", *left, pos_err=errors[0]), write("right", *right)
+    report = arm.crossmatch.catalogs(
+        *paths, arm.crossmatch.n_sigma(2), None, k=None, memory=TINY,
+        left_columns={"error": "pos_err"}, right_columns={"error": 0.5},
+    )  # fmt: skip
+    catalogues = (
+        arm.crossmatch.Catalog(*left, error=errors[0]),
+        arm.crossmatch.Catalog(*right, error=0.5),
+    )
+    matches = arm.crossmatch.within(*catalogues, arm.crossmatch.n_sigma(2))
+    assert report.n_pairs == len(matches) > 0
+    assert report.n_dropped_left == 1
+
+
+# ------------------------------------------------------------------ files of every kind
+
+
+@pytest.mark.parametrize("suffix", ["fits", "csv", "vot", "ecsv"])
+def test_other_formats_are_read(write, clustered, tmp_path, suffix):
+    from astropy.table import Table
+
+    positions = clustered(8, 200)
+    table = Table({"RAJ2000": positions[0], "DEJ2000": positions[1], "flux": np.arange(200.0)})
+    path = tmp_path / f"left.{suffix}"
+    table.write(path, **({"format": "votable"} if suffix == "vot" else {}))
+    right = write("right", *positions)
+    report = arm.crossmatch.catalogs(path, right, 0.1, tmp_path / "out.parquet", k=None)
+    assert report.n_pairs == len(arm.crossmatch.within(positions, positions, 0.1))
+    names = parquet.read_schema(tmp_path / "out.parquet").names
+    assert names == ["RAJ2000", "DEJ2000", "flux", "id", "name", "ra", "dec", "separation"]
+
+
+def test_a_folder_of_files_is_one_catalogue(write, clustered, tmp_path):
+    positions = clustered(8, 200)
+    (tmp_path / "parts").mkdir()
+    for part in range(4):
+        chosen = slice(50 * part, 50 * part + 50)
+        write(f"parts/p{part}", positions[0][chosen], positions[1][chosen])
+    right = write("right", *positions)
+    report = arm.crossmatch.catalogs(tmp_path / "parts", right, 0.01, None)
+    assert (report.n_left, report.n_matched_left) == (200, 200)
+
+
+def test_sexagesimal_text_is_read(tmp_path, write):
+    (tmp_path / "left.csv").write_text("name,ra,dec\na,17:45:40.04,-29:00:28.1\nb,,\n")
+    right = write("right", [266.41683333], [-29.00780556])
+    report = arm.crossmatch.catalogs(tmp_path / "left.csv", right, 0.1, None)
+    assert (report.n_pairs, report.n_dropped_left) == (1, 1)
+
+
+def test_columns_are_chosen_and_keep_their_kind(write, clustered, tmp_path):
+    positions = clustered(9, 50)
+    paths = write("left", *positions), write("right", *positions)
+    out = tmp_path / "out.parquet"
+    arm.crossmatch.catalogs(
+        *paths, 0.1, out, columns={"left": ["name"], "right": ["name", "id"]}, suffixes=("", "_b")
+    )
+    schema = parquet.read_schema(out)
+    assert schema.names == ["name", "name_b", "id", "separation"]
+    assert schema.field("id").type == pa.int64()
+    assert schema.field("separation").metadata[b"unit"] == b"arcsec"
+
+
+@pytest.mark.parametrize("empty", ["left", "right", "both"])
+@pytest.mark.parametrize("join", ["inner", "left", "outer", "anti"])
+def test_a_catalogue_without_rows_has_no_matches(write, tmp_path, empty, join):
+    nothing, something = ([], []), ([1.0, 2.0], [1.0, 2.0])
+    left = write("left", *(something if empty == "right" else nothing))
+    right = write("right", *(something if empty == "left" else nothing))
+    table = pa.table({"id": pa.array([], pa.int64()), "ra": pa.array([], pa.float64())})
+    for path, rows in ((left, empty != "right"), (right, empty != "left")):
+        if rows:
+            schema = table.append_column("dec", pa.array([], pa.float64()))
+            parquet.write_table(schema, path)
+    out = tmp_path / "out.parquet"
+    report = arm.crossmatch.catalogs(left, right, 1.0, out, join=join)
+    rows = {"inner": 0, "left": report.n_left, "anti": report.n_left}
+    rows["outer"] = report.n_left + report.n_right
+    assert len(parquet.read_table(out)) == rows[join]
+    assert report.n_pairs == 0
+
+
+# ------------------------------------------------------------------ what is refused
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"join": "full"}, "join must be one of 'inner', 'left', 'outer', 'anti', not 'full'"),
+        ({"k": 0}, "k must be a whole number of at least 1 or None, not 0"),
+        ({"k": 2, "mutual": True}, "k must then be 1"),
+        ({"memory": "lots"}, "memory must be a number of bytes or a text such as '4GB'"),
+        ({"min_radius": [1, 2]}, "min_radius must be one finite number"),
+        ({"columns": {"middle": []}}, "columns may have 'left' and 'right', not 'middle'"),
+        ({"columns": {"left": ["nothing"]}}, "has no column 'nothing'"),
+        ({"left_columns": {"ra": "alpha"}}, "no column 'alpha'"),
+        ({"suffixes": ("", "")}, "two columns 'id'"),
+    ],
+)
+def test_bad_arguments_are_named_before_anything_is_written(write, tmp_path, options, says):
+    paths = write("left", [1.0], [1.0]), write("right", [1.0], [1.0])
+    (folder := tmp_path / "results").mkdir()
+    with pytest.raises(ValueError, match=says):
+        arm.crossmatch.catalogs(*paths, 1.0, folder / "out.parquet", **options)
+    assert list(folder.iterdir()) == []
+
+
+def test_a_wrong_declination_is_named_with_its_file(write, tmp_path):
+    dec = np.zeros(250)
+    dec[207] = 91.0
+    left = write("left", np.zeros(250), dec)
+    right = write("right", [1.0], [1.0])
+    with pytest.raises(ValueError, match=r"left.parquet, rows 200 to 249: dec .* row 7 is 91"):
+        arm.crossmatch.catalogs(left, right, 1.0, tmp_path / "out.parquet")
+    assert not (tmp_path / "out.parquet").exists()
+
+
+def test_what_exists_is_replaced_only_where_that_is_wanted(write, tmp_path):
+    paths = write("left", [1.0], [1.0]), write("right", [1.0], [1.0])
+    out = tmp_path / "out.parquet"
+    out.write_text("precious")
+    with pytest.raises(FileExistsError, match="pass overwrite=True"):
+        arm.crossmatch.catalogs(*paths, 1.0, out)
+    assert out.read_text() == "precious"
+    arm.crossmatch.catalogs(*paths, 1.0, out, overwrite=True)
+    assert len(parquet.read_table(out)) == 1
+
+
+def test_an_unknown_suffix_is_refused(write, tmp_path):
+    paths = write("left", [1.0], [1.0]), write("right", [1.0], [1.0])
+    with pytest.raises(ValueError, match=r"out must end in \.parquet or \.pq"):
+        arm.crossmatch.catalogs(*paths, 1.0, tmp_path / "out.fits")
+
+
+# ------------------------------------------------------------------ whole or not at all
+
+
+def test_progress_reaches_the_end_and_never_falls(write, clustered, tmp_path):
+    positions = clustered(2, 800)
+    paths = write("left", *positions), write("right", *positions)
+    told = []
+    arm.crossmatch.catalogs(
+        *paths, 1.0, None, memory=TINY, progress=lambda *counts: told.append(counts)
+    )
+    fractions = [done / total for done, total in told]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1.0
+    assert len(told) > 10
+
+
+def test_an_error_in_the_middle_leaves_nothing(write, clustered, tmp_path):
+    positions = clustered(2, 800)
+    paths = write("left", *positions), write("right", *positions)
+    (folder := tmp_path / "results").mkdir()
+
+    def progress(done, total):
+        if done > 0.8 * total:
+            raise RuntimeError("enough")
+
+    with pytest.raises(RuntimeError, match="enough"):
+        arm.crossmatch.catalogs(*paths, 1.0, folder / "out.parquet", memory=TINY, progress=progress)
+    assert list(folder.iterdir()) == []
+
+
+SLOW = """
+import sys, time
+import armillary as arm
+from armillary.crossmatch.disk import job
+job.RUN_ROWS = 100
+
+def progress(done, total):
+    if done > 0.8 * total:
+        print("in the middle", flush=True)
+        time.sleep(60)
+
+arm.crossmatch.catalogs(*sys.argv[1:3], 1.0, sys.argv[3], memory=20_000, progress=progress)
+"""
+
+
+def test_a_killed_run_leaves_no_result_and_the_next_one_tidies_up(write, clustered, tmp_path):
+    positions = clustered(2, 800)
+    paths = write("left", *positions), write("right", *positions)
+    (folder := tmp_path / "results").mkdir()
+    out = folder / "out.parquet"
+    command = [sys.executable, "-c", SLOW, *map(str, paths), str(out)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout.readline() == "in the middle\n"
+            process.send_signal(signal.SIGKILL)
+        finally:
+            process.kill()
+    assert not out.exists()
+    left_behind = list(folder.iterdir())
+    assert len(left_behind) == 1 and left_behind[0].name.endswith(".armillary-tmp")
+    arm.crossmatch.catalogs(*paths, 1.0, out, memory=TINY)
+    assert list(folder.iterdir()) == [out]
+
+
+def test_the_temporary_folder_of_a_run_that_lives_is_left_alone(write, tmp_path):
+    from armillary.crossmatch.disk.temporary import temporary_folder
+
+    paths = write("left", [1.0], [1.0]), write("right", [1.0], [1.0])
+    out = tmp_path / "out.parquet"
+    with temporary_folder(out) as folder:
+        arm.crossmatch.catalogs(*paths, 1.0, out)
+        assert folder.is_dir()
+    assert not folder.exists()
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 300 kB."""
+    if sys.platform != "linux" or os.geteuid() != 0:
+        pytest.skip("only root can mount a small file system")
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(folder)],
+        capture_output=True,
+        text=True,
+    )
+    if mounted.returncode != 0:
+        pytest.skip(f"a small file system cannot be mounted: {mounted.stderr.strip()}")
+    yield folder
+    for _ in range(20):
+        if subprocess.run(["umount", str(folder)], capture_output=True).returncode == 0:
+            return
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("memory", [TINY, "1GB"])
+def test_a_full_disk_is_a_sentence_and_leaves_no_result(write, small_disk, memory):
+    rng = np.random.default_rng(0)
+    positions = rng.uniform(0, 360, 20_000), rng.uniform(-90, 90, 20_000)
+    paths = write("left", *positions), write("right", *positions)
+    with pytest.raises(OSError, match="No space left|disk") as caught:
+        arm.crossmatch.catalogs(*paths, 1.0, small_disk / "out.parquet", memory=memory)
+    assert "out.parquet" in str(caught.value)
+    assert list(small_disk.iterdir()) == []
