@@ -338,3 +338,21 @@ def test_a_catalogue_with_itself_brings_no_warning():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         arm.crossmatch.within(source([2000.0, 2001.0], moving=True), None, 1.0)
+
+
+@pytest.mark.parametrize("dec", [0.0, 80.0, 89.9, 90.0 - 100.0 / 3600.0, -90.0 + 10.0 / 3600.0])
+def test_there_and_back_again(dec):
+    """What a straight line leaves is of third order: its radial velocity is not known."""
+    rng = np.random.default_rng(5)
+    n, years = 200, 30.0
+    motion = rng.normal(0.0, 3000.0, (2, n))
+    start = Catalog(
+        rng.uniform(0.0, 360.0, n), np.full(n, dec), pm_ra_cosdec=motion[0], pm_dec=motion[1],
+        epoch=2000.0,
+    )  # fmt: skip
+    back = start.at(2000.0 + years).at(2000.0)
+    angle = np.radians(np.hypot(*motion) * years / 3.6e6)
+    missed = separation(start.ra, start.dec, back.ra, back.dec)
+    assert np.all(missed <= np.degrees(2.0 * angle**3) * 3600.0 + 1e-9)
+    length = np.hypot(back.pm_ra_cosdec, back.pm_dec)
+    assert np.allclose(length, np.hypot(*motion), rtol=4.0 * angle.max() ** 2)

@@ -86,9 +86,17 @@ def _find_table(path: Path, gzipped: bool, file: Any) -> _Table:
     # are read one by one, no data are.
     with quiet(), fits.open(file, memmap=False, lazy_load_hdus=True) as hdus:
         for hdu in hdus:
+            _refuse_damaged(hdu)
             if _is_table(hdu):
                 return _described(path, gzipped, hdu)
     raise CatalogFileError("the FITS file holds no binary table that has columns, or is truncated")
+
+
+def _refuse_damaged(hdu: Any) -> None:
+    """Stop at a damaged header: astropy could find no end of units after it."""
+    place = hdu.fileinfo() if hasattr(hdu, "fileinfo") else None
+    if place is None or place["datSpan"] < 0:
+        raise CatalogFileError("the FITS file is damaged: a header in it cannot be read")
 
 
 def _is_table(hdu: Any) -> bool:

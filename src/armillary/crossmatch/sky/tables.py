@@ -44,12 +44,14 @@ def new_names(
 ) -> tuple[list[str], list[str]]:
     """Names of the columns of a joined table: suffixes tell apart those that both have.
 
+    A table that was matched before has a separation already; it gets a suffix, too.
+
     Raises
     ------
     ValueError
-        If two are the same in spite of it, or one is called like the separation.
+        If two are the same in spite of it.
     """
-    shared = set(left) & set(right)
+    shared = (set(left) & set(right)) | {"separation"}
     names = [
         [name + suffix if name in shared else name for name in side]
         for side, suffix in zip((left, right), suffixes, strict=True)
