@@ -259,9 +259,17 @@ def test_names_that_collide_in_spite_of_suffixes_are_an_error(library):
         matches_of().to_table(left, right)
     with pytest.raises(ValueError, match="two columns 'x'"):
         matches_of().to_table(left, right, suffixes=("", ""))
-    apart = make({"separation": np.arange(4)})
-    with pytest.raises(ValueError, match="two columns 'separation'"):
-        matches_of().to_table(left, apart)
+
+
+def test_the_separation_of_an_earlier_match_is_kept_beside_the_new_one(library):
+    make = LIBRARIES[library]
+    left, right = make({"separation": np.arange(5)}), make({"separation": np.arange(4)})
+    table = matches_of().to_table(left, right)
+    names = ["separation_left", "separation_right", "separation"]
+    assert list(getattr(table, NAMES[library])) == names
+    assert list(getattr(matches_of().to_table(left, make({"y": np.arange(4)})), NAMES[library])) == [
+        "separation_left", "y", "separation"
+    ]  # fmt: skip
 
 
 def test_the_callers_tables_are_untouched(library):
