@@ -15,7 +15,6 @@ import armillary as arm
 
 Track = TypeVar("Track", bound=Callable[..., Any])
 
-OPERATION = "search.bls"
 BACKENDS = ("cpu", "reference", "astropy", "gerbls")
 THREADS = (1, 2)
 
@@ -25,9 +24,9 @@ THREADED = frozenset({"cpu"})
 MOST_OF_REFERENCE = 5_000_000
 
 
-def why_not(backend: str) -> str:
+def why_not(backend: str, operation: str = "search.bls") -> str:
     """Why a backend cannot be benchmarked here; an empty string if it can."""
-    for row in arm.list_backends(OPERATION):
+    for row in arm.list_backends(operation):
         if row.name == backend:
             return "" if row.state in ("active", "available") else row.reason
     return f"no plugin that works here registers {backend!r}; `armillary status` tells more"
@@ -48,10 +47,11 @@ class Bench:
 
     rounds = 4
     timeout = 300
+    operation = "search.bls"
 
     def require(self, backend: str, threads: int = 1, work: int = 0) -> None:
         """Skip unless the backend can do this; ``work`` is points times periods."""
-        reason = why_not(backend)
+        reason = why_not(backend, self.operation)
         if not reason and threads > 1 and backend not in THREADED:
             reason = f"{backend} runs on one thread"
         if not reason and backend == "reference" and work > MOST_OF_REFERENCE:

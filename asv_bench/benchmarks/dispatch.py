@@ -20,9 +20,11 @@ from armillary.plugins.registry import find_plugins, load_registry, set_registry
 from armillary.plugins.select import choose
 
 from . import trivial_plugin
-from .common import OPERATION, unit
+from .common import unit
 
 N_PLUGINS = 100
+#: The operation whose dispatch is timed.
+OPERATION = "search.bls"
 
 PLUGIN = """
 from armillary.plugins import Implementation, hookimpl

@@ -49,6 +49,17 @@ def extra_memory(span: float) -> float:
     return float(_output(_child("extra_memory", str(span)))) / MEGABYTE
 
 
+def match_memory(rows: int) -> float:
+    """Bytes for each row of one catalogue that a match of two of this size needs for a while.
+
+    The highest resident memory during the call, less the memory before it; the result is
+    among what it needs.
+    """
+    if sys.platform != "linux":
+        raise SkipNotImplemented("the highest memory of one call is known on Linux only")
+    return float(_output(_child("match_memory", str(rows)))) / rows
+
+
 def interrupt_latency(threads: int) -> float:
     """Seconds from SIGINT, in the middle of a long search, to the end of its process."""
     command = _child("long_search", str(threads))
@@ -98,6 +109,26 @@ def _extra_memory(span: str) -> None:
     print(needed - _bytes_of(result, inputs=(*light_curve, period)))
 
 
+def _match_memory(rows: str) -> None:
+    import numpy as np
+
+    import armillary as arm
+
+    rng = np.random.default_rng(1)
+    n = int(rows)
+    left = rng.uniform(0.0, 360.0, n), np.degrees(np.arcsin(rng.uniform(-1.0, 1.0, n)))
+    right = tuple(column + rng.normal(0.0, 1e-4, n) for column in left)
+    right = right[0], right[1].clip(-90.0, 90.0)
+    # Modules and kernels are loaded by a first match, and are not memory of the second.
+    arm.crossmatch.nearest(([1.0], [1.0]), ([1.0], [1.0]), 2.0)
+
+    Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
+    before = _resident("VmRSS")
+    matches = arm.crossmatch.nearest(left, right, 2.0)
+    print(_resident("VmHWM") - before)
+    assert len(matches)
+
+
 def _resident(field: str) -> int:
     """Bytes: the resident memory now (VmRSS) or the highest so far (VmHWM)."""
     for line in Path("/proc/self/status").read_text().splitlines():
@@ -142,4 +173,9 @@ def _long_search(threads: str) -> None:
 
 
 if __name__ == "__main__":
-    {"extra_memory": _extra_memory, "long_search": _long_search}[sys.argv[1]](sys.argv[2])
+    functions = {
+        "extra_memory": _extra_memory,
+        "long_search": _long_search,
+        "match_memory": _match_memory,
+    }
+    functions[sys.argv[1]](sys.argv[2])

@@ -357,12 +357,15 @@ def test_the_same_backend_unchanged_passes(register: Register, operation: str) -
     assert [o.message for o in run_checks(operation, backend) if o.outcome != "passed"] == []
 
 
-def test_a_target_that_names_no_options_need_not_honour_them(register: Register) -> None:
+@pytest.mark.parametrize("operation", [NEAREST, WITHIN])
+def test_a_target_that_names_no_options_need_not_honour_them(
+    register: Register, operation: str
+) -> None:
     def plain(left_ra, left_dec, right_ra, right_dec, radius):  # type: ignore[no-untyped-def]
-        return cpu.nearest(left_ra, left_dec, right_ra, right_dec, radius)
+        return right_target(operation)(left_ra, left_dec, right_ra, right_dec, radius)
 
-    backend = register(NEAREST, plain)
-    assert [o.message for o in run_checks(NEAREST, backend) if o.outcome != "passed"] == []
+    backend = register(operation, plain)
+    assert [o.message for o in run_checks(operation, backend) if o.outcome != "passed"] == []
 
 
 def test_a_target_that_swallows_options_fails(register: Register) -> None:

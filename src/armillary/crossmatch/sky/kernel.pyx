@@ -35,6 +35,16 @@ import numpy as np
 
 from .separation cimport ARCSEC_PER_RADIAN, DEGREE, cosine, separation, wrapped
 
+cdef extern from *:
+    """
+    #if defined(__GNUC__)
+    #define PREFETCH(address) __builtin_prefetch(address)
+    #else
+    #define PREFETCH(address)
+    #endif
+    """
+    void PREFETCH(const void* address) noexcept nogil
+
 cdef packed struct Star:
     double ra
     double dec
@@ -55,6 +65,8 @@ cdef enum:
     SHORT = 48
     # Stretches of a lookup table that hold more rows than this are halved, not walked.
     FEW = 8
+    # Bytes of a zone that stays in the cache while it is searched.
+    MAX_PREFETCH = 1 << 19
 
 # Bounds are drawn this much wider than computed: rounding must not lose a pair on the edge.
 cdef double WIDER = 1.0 + 1e-9
@@ -291,6 +303,20 @@ cdef class Zones:
             table[p] = <int32_t>n
             p += 1
 
+    cdef void prefetch(self, Py_ssize_t z) noexcept nogil:
+        """Ask for a zone from memory in one sweep: the rows that will be wanted come at random."""
+        cdef Py_ssize_t n_bytes = (self.stop[z] - self.start[z]) * sizeof(Star)
+        cdef Py_ssize_t n_table = (self.table_start[z + 1] - self.table_start[z]) * sizeof(int32_t)
+        cdef const char* at
+        cdef Py_ssize_t i
+        if 0 < n_bytes < MAX_PREFETCH:
+            at = <const char*>&self.stars[self.start[z]]
+            for i in range(0, n_bytes, 64):
+                PREFETCH(at + i)
+            at = <const char*>&self.table[self.table_start[z]]
+            for i in range(0, n_table, 64):
+                PREFETCH(at + i)
+
     cdef inline Py_ssize_t part_of(self, Py_ssize_t z, double ra, Py_ssize_t n_parts) noexcept nogil:
         cdef double p = (ra - self.ra_low[z]) * self.parts_per_degree[z]
         if not p > 0.0:
@@ -487,12 +513,9 @@ cdef int visit(
 
 
 cdef int search_zones(
-    Zones zones, Query* query, const double[::1] right_radius, Found* found
+    Zones zones, Py_ssize_t own, Query* query, const double[::1] right_radius, Found* found
 ) noexcept nogil:
     """The zone of the row, then those above and below it while they are within reach."""
-    cdef Py_ssize_t own = zone_of(
-        query.dec, zones.lowest, zones.zones_per_degree, zones.n_zones
-    )
     cdef Py_ssize_t up = own + 1, down = own - 1
     cdef double beyond_up, beyond_down
     if visit(zones, own, query, right_radius, found) < 0:
@@ -531,6 +554,7 @@ def search(
 ):
     """Matches of some left rows: (stars done, left rows, right rows, separations)."""
     cdef Py_ssize_t i = first, j, n_pairs = 0, capacity = max(256, last - first)
+    cdef Py_ssize_t own, before = -1
     cdef Query query
     cdef Found found
     cdef Pair* pairs = <Pair*>malloc(capacity * sizeof(Pair))
@@ -557,7 +581,11 @@ def search(
                 query.widest = hypot(query.radius, largest_right_radius)
             set_reach(&query, min(query.widest, 648001.0))
             found.size = 0
-            if search_zones(zones, &query, right_radius, &found) < 0:
+            own = zone_of(query.dec, zones.lowest, zones.zones_per_degree, zones.n_zones)
+            if own != before:
+                zones.prefetch(own)
+                before = own
+            if search_zones(zones, own, &query, right_radius, &found) < 0:
                 failed = True
                 break
             if n_pairs + found.size > capacity:
