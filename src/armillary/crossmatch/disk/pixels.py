@@ -14,7 +14,7 @@ N_PIXELS = 12 << (2 * ORDER)
 #: The pixel of rows whose position is unknown.
 NOWHERE = N_PIXELS
 #: Most pixels of a patch whose surroundings are looked for; more are looked at from farther away.
-MAX_PATCH = 6_000
+MAX_PATCH = 20_000
 #: Degrees that a pixel, in floating-point numbers, may be larger than it is.
 SLACK = 1e-6
 
@@ -35,7 +35,7 @@ def cover(pixels: np.ndarray, radius: float) -> list[Range]:
     Parameters
     ----------
     pixels : ndarray of int
-        Pixels of order :data:`ORDER` that hold something.
+        Pixels of order :data:`ORDER` that hold something, ascending; they may repeat.
     radius : float
         Degrees.
 
@@ -46,9 +46,9 @@ def cover(pixels: np.ndarray, radius: float) -> list[Range]:
     """
     from scipy.spatial import cKDTree
 
-    order, patch = ORDER, np.unique(pixels).astype(np.int64)
+    order, patch = ORDER, distinct(pixels).astype(np.int64)
     while order and (len(patch) > MAX_PATCH or radius > 2.0 * largest_radius(order)):
-        order, patch = order - 1, np.unique(patch >> 2)
+        order, patch = order - 1, distinct(patch >> 2)
     tree = cKDTree(healpix.centres(patch, order))
     found = np.arange(12)
     for level in range(order + 1):
@@ -65,6 +65,13 @@ def cover(pixels: np.ndarray, radius: float) -> list[Range]:
         for run in np.split(found, breaks)
         if len(run)
     ]
+
+
+def distinct(ascending: np.ndarray) -> np.ndarray:
+    """The different values of an ascending array."""
+    if not len(ascending):
+        return ascending
+    return ascending[np.append(0, np.flatnonzero(np.diff(ascending)) + 1)]
 
 
 def largest_radius(order: int) -> float:

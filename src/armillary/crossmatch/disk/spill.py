@@ -95,25 +95,30 @@ class SpilledRows(Rows):
         return path
 
     def read(self, ranges: Sequence[Range]) -> pa.Table:
-        """The rows in some ranges of pixels, along the sky."""
+        """The rows in some ranges of pixels, along the sky: by pixel, then by row number."""
+        # Runs follow each other by row number, which the sort by pixel keeps.
+        rows = self._slices(ranges)
+        return rows.take(healpix.rows_by_key(rows.column(PIXEL).to_numpy()))
+
+    def read_near(self, home: Range, ranges: Sequence[Range]) -> pa.Table:
+        """The rows in some ranges around a patch, in no order."""
+        return self._slices(ranges)
+
+    def _slices(self, ranges: Sequence[Range]) -> pa.Table:
+        """What lies in some ranges, run after run."""
         import pyarrow as pa
 
         edges = np.array(list(itertools.chain.from_iterable(ranges)), np.uint32)
-        parts = []
+        parts = [self._empty()]
         for number in sorted(self._runs):
             table = self._runs[number].open()
             places = np.searchsorted(table.column(PIXEL).to_numpy(), edges)
-            slices = [
+            parts += [
                 table.slice(first, last - first)
                 for first, last in zip(places[::2], places[1::2], strict=True)
                 if last > first
             ]
-            parts += slices
-        if not parts:
-            return self._empty()
-        # Runs follow each other by row number, which the sort by pixel keeps.
-        rows = pa.concat_tables(parts).combine_chunks()
-        return rows.take(healpix.rows_by_key(rows.column(PIXEL).to_numpy()))
+        return pa.concat_tables(parts).combine_chunks()
 
     def unknown(self) -> pa.Table:
         """The rows without a position."""
