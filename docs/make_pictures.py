@@ -36,10 +36,6 @@ STAR = arm.Star(radius=0.56, mass=0.60)
 COLOURS = 128
 
 
-#: Dots per inch of a picture that is one panel high, and of one that is two.
-DPI, DPI_OF_TWO = 110, 85
-
-
 def main(wheel: str | None = None) -> None:
     IMAGES.mkdir(exist_ok=True)
     draw_k2_3(wheel)
@@ -53,7 +49,7 @@ def draw_k2_3(wheel: str | None) -> None:
     periodogram = arm.search.bls(flat, star=STAR)
     print(periodogram)
     figure = periodogram.plot(target="K2-3", note="K2 campaign 1, planet b")
-    write_small(figure, IMAGES / "k2-3.png", DPI)
+    write_small(figure, IMAGES / "k2-3.png")
 
 
 def draw_hipparcos_and_gaia() -> None:
@@ -74,7 +70,7 @@ def draw_hipparcos_and_gaia() -> None:
     rows = {"positions as they are": as_they_are, f"moved to {epochs[1]:g}": moved}
     title = f"Hipparcos and Gaia within {hipparcos.RADIUS:g} arcsec"
     figure = plot_matches(rows, title=title, radius=hipparcos.RADIUS)
-    write_small(figure, IMAGES / "hipparcos-gaia.png", DPI_OF_TWO)
+    write_small(figure, IMAGES / "hipparcos-gaia.png")
 
 
 def k2_3(wheel: str | None) -> arm.io.LightCurve:
@@ -97,12 +93,12 @@ def installed_file() -> Path:
     sys.exit(f"the installed {DISTRIBUTION} holds no {LIGHT_CURVE}")
 
 
-def write_small(figure, path: Path, dpi: int) -> None:
+def write_small(figure, path: Path) -> None:
     """Write a PNG with few colours."""
     from PIL import Image
 
     drawn = io.BytesIO()
-    figure.savefig(drawn, dpi=dpi, format="png")
+    figure.savefig(drawn, dpi=110, format="png")
     Image.open(drawn).convert("RGB").quantize(COLOURS).save(path, optimize=True)
     print(f"{path.name}: {path.stat().st_size / 1024:.0f} kB")
 

@@ -4,6 +4,7 @@
 main.py        the command itself: version, verbosity, errors, Ctrl-C
 status.py      ``armillary status``
 search.py      ``armillary search bls``
+crossmatch.py  ``armillary crossmatch``
 check.py       ``armillary check``
 demo.py        ``armillary demo``
 jobs.py        files into targets, targets into outcomes
@@ -11,7 +12,8 @@ pool.py        many searches side by side, results in order
 candidates.py  outcomes into a table on the screen and into a file
 pictures.py    which picture goes into which file
 k2_3.py        the demonstration of a search, on the star K2-3
-comparison.py  the demonstration's comparison with astropy
+comparison.py  that demonstration's comparison with astropy
+hipparcos.py   the demonstration of a crossmatch, Hipparcos and Gaia
 messages.py    what is said on standard error
 =============  ========================================================
 """

@@ -4,6 +4,7 @@
 periodogram.py  what a search found: spectrum, light curve, fold
 timeline.py     a time axis with its long gaps cut out
 fold.py         a light curve folded and binned around mid-transit
+matches.py      what a match found: separations and offsets
 style.py        colours and sizes, in one place
 files.py        figures into files, whole or not at all
 ==============  ======================================================

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 #: Rows of a run that is sorted at once.
 RUN_ROWS = 1 << 20
 #: Parts of the memory for runs that are not spilled, and for the patches that are worked on.
-MEMORY_FOR_RUNS, MEMORY_FOR_PATCHES = 0.35, 0.4
+MEMORY_FOR_RUNS, MEMORY_FOR_PATCHES = 0.45, 0.4
 
 
 class Job:

@@ -283,8 +283,9 @@ def parquet_writer(path: Path, schema: pa.Schema):  # type: ignore[no-untyped-de
     import pyarrow as pa
     from pyarrow import parquet
 
-    # Floating-point numbers are hardly ever the same twice: a dictionary of them is lost time.
-    repeating = [f.name for f in schema if not pa.types.is_floating(f.type)]
+    # Coordinates and identifiers are hardly ever the same twice: a dictionary is lost time.
+    numbers = pa.types.is_floating, pa.types.is_integer
+    repeating = [f.name for f in schema if not any(kind(f.type) for kind in numbers)]
     return parquet.ParquetWriter(
         path,
         schema,

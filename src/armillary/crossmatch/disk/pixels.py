@@ -14,7 +14,7 @@ N_PIXELS = 12 << (2 * ORDER)
 #: The pixel of rows whose position is unknown.
 NOWHERE = N_PIXELS
 #: Most pixels of a patch whose surroundings are looked for; more are looked at from farther away.
-MAX_PATCH = 20_000
+MAX_PATCH = 6_000
 #: Degrees that a pixel, in floating-point numbers, may be larger than it is.
 SLACK = 1e-6
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,20 +23,47 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """Sorted rows: a table, or the file that holds it."""
+#: Rows of a piece of a run in a file, which is read as a whole.
+PIECE_ROWS = 1 << 13
 
-    table: pa.Table | None
-    path: Path | None
 
-    def open(self) -> pa.Table:
-        """The table; one in a file is mapped, not read."""
+class _RunInMemory:
+    """Sorted rows."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self.table = table
+
+    def around(self, ranges: Sequence[Range]) -> pa.Table:
+        """Sorted rows that hold all of some ranges, and maybe others."""
+        return self.table
+
+
+class _RunInFile:
+    """Sorted rows in a file of pieces, of which those that are wanted are read."""
+
+    def __init__(self, table: pa.Table, path: Path) -> None:
         import pyarrow as pa
 
-        if self.table is not None:
-            return self.table
-        return pa.ipc.open_file(pa.memory_map(str(self.path))).read_all()
+        table = table.combine_chunks()
+        self._path = path
+        #: The first pixel of each piece.
+        self._firsts = table.column(PIXEL).to_numpy()[::PIECE_ROWS].copy()
+        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+            writer.write_table(table, max_chunksize=PIECE_ROWS)
+
+    def around(self, ranges: Sequence[Range]) -> pa.Table:
+        """Sorted rows that hold all of some ranges, and maybe others."""
+        import pyarrow as pa
+
+        wanted = np.zeros(len(self._firsts), bool)
+        for first, last in ranges:
+            # The piece before the first that begins in a range may end in it.
+            begin = int(np.searchsorted(self._firsts, np.uint32(first))) - 1
+            wanted[max(begin, 0) : np.searchsorted(self._firsts, np.uint32(last))] = True
+        with pa.OSFile(str(self._path)) as source:
+            reader = pa.ipc.open_file(source)
+            pieces = [reader.get_batch(int(i)) for i in np.flatnonzero(wanted)]
+            return pa.Table.from_batches(pieces, reader.schema).combine_chunks()
 
 
 class SpilledRows(Rows):
@@ -60,7 +86,8 @@ class SpilledRows(Rows):
         self.counts = np.zeros(N_COUNTS + 1, np.int64)
         self._folder = folder
         self._memory = memory
-        self._runs: dict[int, _Run] = {}
+        self._runs: dict[int, _RunInMemory | _RunInFile] = {}
+        self._row_bytes = 0.0
         self._lock = threading.Lock()
 
     def add(self, number: int, batch: pa.RecordBatch, first_row: int) -> None:
@@ -83,16 +110,10 @@ class SpilledRows(Rows):
             self.counts += counts
             self._memory -= table.nbytes
             fits = self._memory >= 0
-        self._runs[number] = _Run(table, None) if fits else _Run(None, self._written(number, table))
-
-    def _written(self, number: int, table: pa.Table) -> Path:
-        import pyarrow as pa
-
+            if not self._row_bytes and table.num_rows:
+                self._row_bytes = table.nbytes / table.num_rows
         path = self._folder / f"{self.side.name}-{number}.arrow"
-        table = table.combine_chunks()
-        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-            writer.write_table(table)
-        return path
+        self._runs[number] = _RunInMemory(table) if fits else _RunInFile(table, path)
 
     def read(self, ranges: Sequence[Range]) -> pa.Table:
         """The rows in some ranges of pixels, along the sky: by pixel, then by row number."""
@@ -111,7 +132,7 @@ class SpilledRows(Rows):
         edges = np.array(list(itertools.chain.from_iterable(ranges)), np.uint32)
         parts = [self._empty()]
         for number in sorted(self._runs):
-            table = self._runs[number].open()
+            table = self._runs[number].around(ranges)
             places = np.searchsorted(table.column(PIXEL).to_numpy(), edges)
             parts += [
                 table.slice(first, last - first)
@@ -126,20 +147,12 @@ class SpilledRows(Rows):
 
     def counts_within(self, first: int, last: int) -> np.ndarray:
         """Rows in each pixel of a range."""
-        counts = np.zeros(last - first, np.int64)
-        for run in self._runs.values():
-            pixels = run.open().column(PIXEL).to_numpy()
-            part = pixels[slice(*np.searchsorted(pixels, np.array([first, last], np.uint32)))]
-            counts += np.bincount(part - first, minlength=last - first)
-        return counts
+        pixels = self._slices([Range(first, last)]).column(PIXEL).to_numpy()
+        return np.bincount(pixels - first, minlength=last - first)
 
     def bytes_per_row(self) -> float:
         """Memory of a row, on average."""
-        for run in self._runs.values():
-            table = run.open()
-            if table.num_rows:
-                return table.nbytes / table.num_rows
-        return 8.0 * (len(self.side.kept) + 4)
+        return self._row_bytes
 
     def _empty(self) -> pa.Table:
         import pyarrow as pa
