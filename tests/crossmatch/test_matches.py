@@ -436,7 +436,7 @@ def test_the_repr_tells_what_was_matched_and_what_was_not():
     lines = repr(matches_of()).splitlines()
     assert lines[0] == "Matches of 5 sources with 4 sources: 3 pairs"
     assert "without a match: 3 left, 1 right" in lines[2]
-    assert "without a position: 1 left, 0 right" in lines[3]
+    assert "is unknown: 1 left, 0 right" in lines[3]
     assert "crossmatch.within by 'cpu'" in lines[4]
 
 
@@ -448,7 +448,7 @@ def test_the_repr_tells_the_median_and_the_largest_separation():
 
 def test_the_repr_of_matches_with_itself_and_of_none():
     first = repr(KINDS["itself"]).splitlines()[0]
-    assert first == "Matches of 3 sources with itself: 1 pairs"
+    assert first == "Matches of 3 sources with itself: 1 pair"
     assert "separation" not in repr(KINDS["empty"])
 
 

@@ -64,10 +64,10 @@ class Catalog:
     --------
     >>> import armillary as arm
     >>> barnard = arm.crossmatch.Catalog(
-    ...     [269.452076], [4.693364], pm_ra_cosdec=[-801.6], pm_dec=[10362.4], epoch=2016.0)
+    ...     [269.448503], [4.739420], pm_ra_cosdec=[-801.6], pm_dec=[10362.4], epoch=2016.0)
     >>> moved = barnard.at(1991.25)
     >>> print(f"{moved.ra[0]:.6f} {moved.dec[0]:.6f}")
-    269.457605 4.622123
+    269.454032 4.668179
     """
 
     ra: np.ndarray
@@ -224,8 +224,8 @@ class Catalog:
             return self
         if self.epoch is None:
             raise ValueError(
-                "the catalogue has proper motions and no epoch: say of which year its positions "
-                "are, as in Catalog(ra, dec, ..., epoch=2016.0)"
+                "the catalogue has proper motions and no epoch; say of which year its positions "
+                "are (epoch=2016.0 for a Catalog, {'epoch': 2016.0} for the columns of a file)"
             )
         years = np.atleast_1d(to - self.epoch)
         moved = tuple(np.empty(len(self)) for _ in range(4))

@@ -68,9 +68,9 @@ class CatalogsReport:
         lines = [
             f"{self.n_pairs:,} matches of {self.n_left:,} with {self.n_right:,} rows{apart}",
             f"  left:  {self.n_matched_left:,} matched, {self.n_unmatched_left:,} not, "
-            f"{self.n_dropped_left:,} of them without a position",
+            f"{self.n_dropped_left:,} of them dropped",
             f"  right: {self.n_matched_right:,} matched, {self.n_unmatched_right:,} not, "
-            f"{self.n_dropped_right:,} of them without a position",
+            f"{self.n_dropped_right:,} of them dropped",
         ]
         if self.out is not None:
             lines.append(f"  {self.n_written:,} rows in {self.out}")

@@ -288,8 +288,10 @@ class Matches:
 
     def __repr__(self) -> str:
         n_left, n_right = len(self.left_catalog), len(self.right_catalog)
-        names = ("itself",) if self.with_itself else (f"{n_right:,} sources",)
-        lines = [f"Matches of {n_left:,} sources with {names[0]}: {len(self):,} pairs"]
+        other = "itself" if self.with_itself else counted(n_right, "source")
+        lines = [
+            f"Matches of {counted(n_left, 'source')} with {other}: {counted(len(self), 'pair')}"
+        ]
         if len(self):
             lines.append(
                 f"  separation: median {np.median(self.separation):.4g}, "
@@ -301,8 +303,13 @@ class Matches:
         )
         if self.n_dropped_left or self.n_dropped_right:
             lines.append(
-                f"  without a position: {self.n_dropped_left:,} left, "
+                f"  dropped, as their position or error is unknown: {self.n_dropped_left:,} left, "
                 f"{self.n_dropped_right:,} right"
             )
         lines.append(f"  {self.provenance}")
         return "\n".join(lines)
+
+
+def counted(n: int, noun: str) -> str:
+    """``3 pairs``, ``1 pair``."""
+    return f"{n:,} {noun}{'s' * (n != 1)}"
