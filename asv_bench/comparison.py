@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
 from benchmarks.common import THREADS
@@ -17,6 +18,8 @@ from benchmarks.processes import extra_memory, import_ratio, interrupt_latency
 from benchmarks.search import mean_losses
 
 ROUNDS = 5
+
+Name = TypeVar("Name")
 
 #: Light curve and peer -> least ratio of peer time to our time, by our threads.
 TARGETS = {
@@ -137,10 +140,10 @@ def _search(case: Case, threads: int, oversample: int) -> Callable[[], object]:
 
 
 def interleaved(
-    runs: Mapping[int | None, Callable[[], object]], rounds: int = ROUNDS
-) -> dict[int | None, float]:
+    runs: Mapping[Name, Callable[[], object]], rounds: int = ROUNDS
+) -> dict[Name, float]:
     """Median seconds of each run; they take turns, so that all see the same machine."""
-    seconds: dict[int | None, list[float]] = {name: [] for name in runs}
+    seconds: dict[Name, list[float]] = {name: [] for name in runs}
     for _ in range(rounds):
         for name, run in runs.items():
             begin = time.perf_counter()

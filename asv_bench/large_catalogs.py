@@ -45,9 +45,10 @@ def main() -> None:
     parts = sum(medians[step] for step in ("read", "write", "match"))
     peak = max(run["peak"] for run in found["catalogs"])
     shares = ", ".join(f"{step} {medians[step] / parts:.2f}" for step in ("read", "write", "match"))
+    size, ratio = f"{int(options.rows):,}", medians["catalogs"] / parts
     print(
-        f"{int(options.rows):,} x {int(options.rows):,} rows: {medians['catalogs'] / parts:.2f} times "
-        f"read + write + match in memory ({shares}), peak memory {peak / 2**30:.2f} GiB"
+        f"{size} x {size} rows: {ratio:.2f} times read + write + match in memory ({shares}), "
+        f"peak memory {peak / 2**30:.2f} GiB"
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import armillary
 from armillary.runtime.cpu import variant
 
-PACKAGES = ("armillary-peers", "numpy", "astropy", "gerbls")
+PACKAGES = ("armillary-peers", "numpy", "astropy", "gerbls", "pykdtree", "scipy", "pyarrow")
 
 #: More runnable processes than this, for each processor, disturb what is measured.
 BUSY = 0.5

@@ -1,7 +1,7 @@
-"""A comparison with the peers in about two minutes: ``make bench``.
+"""A comparison with the peers in about ten minutes: ``make bench``.
 
 asv, in the folder beside this file, is for statistics over many commits; this is for
-one look. Both time the same light curves through the same functions.
+one look. Both time the same light curves and catalogues through the same functions.
 """
 
 from __future__ import annotations
@@ -15,42 +15,52 @@ from typing import TypeVar
 from benchmarks.common import why_not
 from comparison import Comparison, Figure, comparisons, figures
 from machine import disturbance, machine
-from report import as_json, markdown, show
+from matching import MatchComparison, match_comparisons, match_figures
+from report import Findings, as_json, markdown, show
 from rich.console import Console
 from rich.status import Status
 
-PEERS = ("astropy", "gerbls")
+#: Family -> an operation of it, and the peers it is compared with.
+FAMILIES = {
+    "search": ("search.bls", ("astropy", "gerbls")),
+    "crossmatch": ("crossmatch.nearest", ("astropy", "pykdtree", "scipy")),
+}
 
-Measured = TypeVar("Measured", Comparison, Figure)
+Measured = TypeVar("Measured", Comparison, Figure, MatchComparison)
 
 
 def main() -> None:
     options = parsed_options()
     progress = Console(stderr=True, highlight=False)
     noisy = disturbance()
-    peers = available_peers(progress)
-    if options.markdown and not peers:
+    peers = {family: available_peers(family, progress) for family in options.only}
+    if options.markdown and not any(peers.values()):
         sys.exit("there is no peer to compare with, and so no table of ratios")
+    only_ratios = options.markdown and options.json is None
+    found = Findings(about=machine())
     with progress.status("measuring") as status:
-        found = list(told(status, comparisons(peers)))
-        only_ratios = options.markdown and options.json is None
-        measured = [] if only_ratios else list(told(status, figures()))
-    about = machine()
+        if "search" in peers:
+            found.searches = list(told(status, comparisons(peers["search"])))
+            found.figures += [] if only_ratios else told(status, figures())
+        if "crossmatch" in peers:
+            found.matches = list(told(status, match_comparisons(peers["crossmatch"])))
+            found.figures += [] if only_ratios else told(status, match_figures())
     if options.json is not None:
-        options.json.write_text(as_json(found, measured, about) + "\n")
+        options.json.write_text(as_json(found) + "\n")
     if options.markdown:
-        print(markdown(found, about))
+        print(markdown(found))
     else:
-        show(Console(highlight=False), found, measured, about)
+        show(Console(highlight=False), found)
     if noisy:
         progress.print(noisy, style="yellow")
 
 
-def available_peers(progress: Console) -> set[str]:
+def available_peers(family: str, progress: Console) -> set[str]:
     """The peers that can run here; of the others it is said why not, and what to do."""
+    operation, names = FAMILIES[family]
     peers = set()
-    for peer in PEERS:
-        reason = why_not(peer)
+    for peer in names:
+        reason = why_not(peer, operation)
         if reason:
             how = f'pip install "plugins/armillary-peers[{peer}]"'
             progress.print(f"Not compared with {peer}: {reason}. To have it: {how}", markup=False)
@@ -62,7 +72,7 @@ def available_peers(progress: Console) -> set[str]:
 def told(status: Status, measured: Iterator[Measured]) -> Iterator[Measured]:
     """The same, with what was measured last beside the spinner."""
     for one in measured:
-        name = one.what if isinstance(one, Figure) else f"{one.light_curve}, {one.peer}"
+        name = getattr(one, "what", None) or getattr(one, "question", None) or one
         status.update(f"measuring; done: {name}")
         yield one
 
@@ -71,7 +81,14 @@ def parsed_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Compare armillary with its peers.")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write everything to a file")
     parser.add_argument(
-        "--markdown", action="store_true", help="print only the table that documents quote"
+        "--markdown", action="store_true", help="print only the tables that documents quote"
+    )
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=tuple(FAMILIES),
+        default=tuple(FAMILIES),
+        help="which families to measure",
     )
     return parser.parse_args()
 

@@ -26,6 +26,7 @@ PORTABLE = [
     "tests/search/test_periodogram.py",
     "tests/plugins/test_selection.py",
     "tests/test_package.py",
+    "tests/crossmatch/test_front_door.py",
 ]
 #: What meets dependencies in all their variety; it needs the extra ``test`` and no other.
 THOROUGH = [
@@ -34,6 +35,11 @@ THOROUGH = [
     "tests/io",
     "tests/search/test_bls_input.py",
     "tests/search/test_grid.py",
+    "tests/crossmatch/test_catalog.py",
+    "tests/crossmatch/test_catalogs.py",
+    "tests/crossmatch/test_epochs.py",
+    "tests/crossmatch/test_matches.py",
+    "tests/crossmatch/test_sky_kernel.py",
     *PORTABLE,
 ]
 

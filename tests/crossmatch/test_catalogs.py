@@ -404,7 +404,7 @@ def test_a_full_disk_is_a_sentence_and_leaves_no_result(write, small_disk, memor
     rng = np.random.default_rng(0)
     positions = rng.uniform(0, 360, 20_000), rng.uniform(-90, 90, 20_000)
     paths = write("left", *positions), write("right", *positions)
-    with pytest.raises(OSError, match="disk of .* is full") as caught:
+    with pytest.raises(OSError, match=r"disk of .* is full") as caught:
         arm.crossmatch.catalogs(*paths, 1.0, small_disk / "out.parquet", memory=memory)
     assert "out.parquet" in str(caught.value)
     assert list(small_disk.iterdir()) == []

@@ -146,7 +146,7 @@ def write_tiles(root, table, chosen, order, more):
 def test_it_gives_what_the_same_rows_in_one_file_give(
     hats, clustered, tmp_path, margin, join, options
 ):
-    left, right = clustered(3, 600), clustered(3, 500, spread=0.03)
+    left, right = clustered(3, 250), clustered(3, 200, spread=0.03)
     folders = hats("left", *left, order=2), hats("right", *right, order=1, margin=margin)
     files = []
     for side, (ra, dec) in (("l", left), ("r", right)):

@@ -100,8 +100,9 @@ def test_a_cover_holds_everything_within_the_radius(sky, radius, where):
     pixels = healpix.pixels(ra, dec, ORDER)
     ranges = cover(pixels, radius)
     assert inside(pixels, ranges).all()
-    far = np.concatenate([sky[0], ra + rng.normal(0, radius, len(ra))])
-    high = np.concatenate([sky[1], (dec + rng.normal(0, radius, len(ra))).clip(-90.0, 90.0)])
+    ra, dec = ra[::10], dec[::10]
+    far = np.concatenate([sky[0][::10], ra + rng.normal(0, radius, len(ra))])
+    high = np.concatenate([sky[1][::10], (dec + rng.normal(0, radius, len(ra))).clip(-90.0, 90.0)])
     nearest = np.array([separation(a, d, ra, dec).min() for a, d in zip(far, high, strict=True)])
     needed = nearest <= radius * 3600.0
     covered = inside(healpix.pixels(np.remainder(far, 360.0), high, ORDER), ranges)

@@ -267,9 +267,8 @@ def test_the_separation_of_an_earlier_match_is_kept_beside_the_new_one(library):
     table = matches_of().to_table(left, right)
     names = ["separation_left", "separation_right", "separation"]
     assert list(getattr(table, NAMES[library])) == names
-    assert list(getattr(matches_of().to_table(left, make({"y": np.arange(4)})), NAMES[library])) == [
-        "separation_left", "y", "separation"
-    ]  # fmt: skip
+    once = matches_of().to_table(left, make({"y": np.arange(4)}))
+    assert list(getattr(once, NAMES[library])) == ["separation_left", "y", "separation"]
 
 
 def test_the_callers_tables_are_untouched(library):
