@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pyarrow.csv
 import pyarrow.parquet
@@ -24,19 +21,9 @@ BACKENDS = pytest.mark.parametrize("backend", ["cpu", "reference"])
 
 
 @pytest.fixture(scope="module")
-def folder() -> Path:
-    """The folder of real catalogues; tests that need it are skipped where it is not."""
-    beside = Path(__file__).parents[3] / "shared" / "data"
-    found = Path(os.environ.get("ARMILLARY_TEST_DATA", beside)) / "crossmatch"
-    if not found.is_dir():
-        pytest.skip(f"no real data at {found}; set ARMILLARY_TEST_DATA to where they are")
-    return found
-
-
-@pytest.fixture(scope="module")
-def read(folder):
+def read(crossmatch_data):
     """Read a FITS table by its name."""
-    return lambda name: Table.read(folder / f"{name}.fits", format="fits")
+    return lambda name: Table.read(crossmatch_data / f"{name}.fits", format="fits")
 
 
 # ------------------------------------------------------------------ a crowded cluster
@@ -90,13 +77,13 @@ def test_harris_globular_clusters_in_sexagesimal(read):
 
 
 @pytest.mark.parametrize("library", ["astropy", "pandas", "arrow"])
-def test_supernovae_in_sexagesimal_from_a_csv_file(folder, library):
+def test_supernovae_in_sexagesimal_from_a_csv_file(crossmatch_data, library):
     if library == "pandas":
-        table = pytest.importorskip("pandas").read_csv(folder / "bts.csv")
+        table = pytest.importorskip("pandas").read_csv(crossmatch_data / "bts.csv")
     elif library == "astropy":
-        table = Table.read(folder / "bts.csv", format="ascii.csv")
+        table = Table.read(crossmatch_data / "bts.csv", format="ascii.csv")
     else:
-        table = pyarrow.csv.read_csv(folder / "bts.csv")
+        table = pyarrow.csv.read_csv(crossmatch_data / "bts.csv")
     catalog = Catalog.from_table(table)
     assert len(catalog) == len(table) and catalog.known is None
     assert catalog.ra[0] == pytest.approx(15 * (8 + 29 / 60 + 47.59 / 3600), abs=1e-9)
@@ -139,8 +126,8 @@ def test_gaia_motions_agree_with_astropy(read):
     np.testing.assert_array_equal(matches.left, np.flatnonzero(keep))
 
 
-def test_a_source_list_of_wise_from_a_parquet_file(folder):
-    table = pyarrow.parquet.read_table(folder / "tier5_cleaned.parquet")
+def test_a_source_list_of_wise_from_a_parquet_file(crossmatch_data):
+    table = pyarrow.parquet.read_table(crossmatch_data / "tier5_cleaned.parquet")
     catalog = Catalog.from_table(table)
     assert len(catalog) == 3375 and catalog.pm_dec is not None and catalog.epoch is None
     # The designation holds the position, to a hundredth of a second and a tenth of an arcsecond.
@@ -157,8 +144,8 @@ def test_a_source_list_of_wise_from_a_parquet_file(folder):
     np.testing.assert_array_equal(matches.left, np.arange(3375))
 
 
-def test_a_wide_table_without_rows_is_an_empty_catalogue(folder):
-    schema = pyarrow.parquet.read_table(folder / "allwise_schema.parquet")
+def test_a_wide_table_without_rows_is_an_empty_catalogue(crossmatch_data):
+    schema = pyarrow.parquet.read_table(crossmatch_data / "allwise_schema.parquet")
     assert len(schema.column_names) == 299
     assert len(Catalog.from_table(schema)) == 0
 
@@ -177,11 +164,11 @@ SYNTHETIC = "lsdb_tests_data/raw"
         ("xmatch_correct_3n_2t", 3, 0.0, 2.0),
     ],
 )
-def test_matches_of_lsdb_are_reproduced(folder, file, k, least, radius):
+def test_matches_of_lsdb_are_reproduced(crossmatch_data, file, k, least, radius):
     """Pairs and separations (degrees) as LSDB gives them for whole catalogues."""
-    left = pyarrow.csv.read_csv(folder / SYNTHETIC / "small_sky" / "small_sky.csv")
-    right = pyarrow.csv.read_csv(folder / SYNTHETIC / "xmatch" / "small_sky_xmatch.csv")
-    wanted = pyarrow.csv.read_csv(folder / SYNTHETIC / "xmatch_expected" / f"{file}.csv")
+    left = pyarrow.csv.read_csv(crossmatch_data / SYNTHETIC / "small_sky" / "small_sky.csv")
+    right = pyarrow.csv.read_csv(crossmatch_data / SYNTHETIC / "xmatch" / "small_sky_xmatch.csv")
+    wanted = pyarrow.csv.read_csv(crossmatch_data / SYNTHETIC / "xmatch_expected" / f"{file}.csv")
     matches = arm.crossmatch.nearest(left, right, radius * 3600.0, k=k, min_radius=least * 3600.0)
     found = matches.to_table(left, right)
     pairs = {

@@ -2,9 +2,9 @@
 
 import gzip
 import itertools
-import os
 from pathlib import Path
 
+import astropy
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -13,24 +13,14 @@ from astropy.io import fits
 from astropy.table import MaskedColumn, Table
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from packaging.version import Version
 from pyarrow import csv as arrow_csv
 from pyarrow import parquet
 
 from armillary.io import CatalogFileError, catalog_fits, catalog_text, is_hats, open_catalog
 from armillary.io.catalog_rows import regrouped
 
-REPOSITORY = Path(__file__).parents[2]
 N_ROWS = 300
-
-
-@pytest.fixture(scope="session")
-def crossmatch_data():
-    """The folder of real catalogues; tests that need it are skipped where it is not."""
-    root = Path(os.environ.get("ARMILLARY_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
-    folder = root / "crossmatch"
-    if not folder.is_dir():
-        pytest.skip(f"no real data at {folder}; set ARMILLARY_TEST_DATA to where they are")
-    return folder
 
 
 def read(path, columns=None, **options):
@@ -112,8 +102,9 @@ WRITERS = {
     "ECSV": to_astropy(format="ascii.ecsv"),
     "ECSV with commas": to_astropy(format="ascii.ecsv", delimiter=","),
     "VOTable": to_astropy(format="votable"),
-    "VOTable in binary": to_astropy(format="votable", tabledata_format="binary2"),
 }
+if Version(astropy.__version__) >= Version("7.0"):  # the first that writes missing numbers so
+    WRITERS["VOTable in binary"] = to_astropy(format="votable", tabledata_format="binary2")
 GZIPPED = ["FITS", "CSV", "ECSV", "VOTable"]
 
 
@@ -279,7 +270,7 @@ class TestNothingToRead:
 def test_regrouping_cuts_what_is_long_and_joins_what_is_short(lengths, rows):
     starts = np.concatenate([[0], np.cumsum(lengths)]).astype(int)
     pieces = [
-        pa.record_batch({"row": np.arange(first, first + n)})
+        pa.RecordBatch.from_pydict({"row": np.arange(first, first + n)})
         for first, n in zip(starts[:-1], lengths, strict=True)
     ]
     batches = list(regrouped(pieces, rows))
