@@ -408,3 +408,34 @@ def test_a_full_disk_is_a_sentence_and_leaves_no_result(write, small_disk, memor
         arm.crossmatch.catalogs(*paths, 1.0, small_disk / "out.parquet", memory=memory)
     assert "out.parquet" in str(caught.value)
     assert list(small_disk.iterdir()) == []
+
+
+def test_a_patch_with_more_pairs_than_memory_is_matched_in_parts(write, tmp_path, monkeypatch):
+    rng = np.random.default_rng(1)
+    left = 10.0 + rng.normal(0, 1e-4, 400), rng.normal(0, 1e-4, 400)
+    right = 10.0 + rng.normal(0, 1e-4, 300), rng.normal(0, 1e-4, 300)
+    asked = []
+    match_patch = job.match_patch
+
+    def counted(left, right, patch, *arguments, **options):
+        asked.append(patch)
+        return match_patch(left, right, patch, *arguments, **options)
+
+    monkeypatch.setattr(job, "match_patch", counted)
+    paths = write("left", *left), write("right", *right)
+    out = tmp_path / "out.parquet"
+    report = arm.crossmatch.catalogs(*paths, 60.0, out, k=None, join="left", memory=2_000_000)
+    assert report.n_pairs == 400 * 300
+    assert {patch.parts for patch in asked} >= {1, 2, 4}
+    matches = arm.crossmatch.within(left, right, 60.0)
+    expected = in_order_of_the_sky(matches, "left", left, right)
+    assert same(rows_of(parquet.read_table(out), "left"), expected)
+
+
+def test_one_row_with_more_pairs_than_memory_is_a_sentence(write, tmp_path, monkeypatch):
+    monkeypatch.setattr(job, "LEAST_FOR_PAIRS", 10_000)
+    right = np.full(3000, 10.0), np.zeros(3000)
+    paths = write("left", [10.0], [0.0]), write("right", *right)
+    with pytest.raises(MemoryError, match="the result would hold about 3e.03 pairs"):
+        arm.crossmatch.catalogs(*paths, 1.0, tmp_path / "out.parquet", k=None, memory=100_000)
+    assert not (tmp_path / "out.parquet").exists()

@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import re
 import threading
+from collections.abc import Iterator
 
 #: Part of the free memory that a result may take.
 FRACTION = 0.8
+
+_most: contextvars.ContextVar[int | None] = contextvars.ContextVar("most", default=None)
+
+
+class ResultTooLarge(MemoryError):
+    """A result would not fit into the memory that there is for it."""
+
+
+@contextlib.contextmanager
+def memory_for_results(n_bytes: int) -> Iterator[None]:
+    """Let results that grow in this block take no more than some bytes."""
+    token = _most.set(n_bytes)
+    try:
+        yield
+    finally:
+        _most.reset(token)
 
 
 def available_memory() -> int:
@@ -30,7 +49,9 @@ class MemoryGuard:
     def __init__(self, n_rows: int, bytes_per_item: int) -> None:
         self._n_rows = n_rows
         self._bytes_per_item = bytes_per_item
-        self._most = int(FRACTION * available_memory() / bytes_per_item)
+        most = _most.get()
+        n_bytes = FRACTION * available_memory() if most is None else most
+        self._most = int(n_bytes / bytes_per_item)
         self._rows = self._items = 0
         self._lock = threading.Lock()
 
@@ -39,8 +60,8 @@ class MemoryGuard:
 
         Raises
         ------
-        MemoryError
-            If the result no longer fits; the message tells how large it would be.
+        ResultTooLarge
+            (A MemoryError.) If the result no longer fits; the message tells how large it would be.
         """
         with self._lock:
             self._rows += rows
@@ -49,7 +70,7 @@ class MemoryGuard:
                 return
             # At least one row: the first may already be too much.
             whole = self._items / max(self._rows, 1) * self._n_rows
-        raise MemoryError(
+        raise ResultTooLarge(
             f"the result would hold about {whole:.2g} pairs ({_size(whole * self._bytes_per_item)} "
             f"with what making it takes), and {_size(self._most * self._bytes_per_item)} of memory "
             f"can be used; lower the radius, or match parts of the left catalogue"

@@ -11,7 +11,7 @@ import queue
 import tempfile
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,16 +21,17 @@ import numpy as np
 from ...io.catalog_files import is_hats
 from ...plugins.records import Provenance, Request
 from ...plugins.select import choose
+from ...runtime.memory import ResultTooLarge, memory_for_results
 from ...runtime.progress import Progress
 from ..catalog.catalog import EpochWarning, different_epochs
 from ..catalog.radius import NSigma
+from ..sky.cpu import BYTES_PER_PAIR
 from ..sky.tables import new_names
 from ..statistics import PairStatistics
 from .flags import RowFlags
 from .hats import HatsFolder, HatsRows
 from .output import HatsOutput, NoOutput, Output, ParquetOutput
-from .patch import Found, Match, match_patch, rows_alone
-from .pixels import Range
+from .patch import Found, Match, Patch, match_patch, rows_alone
 from .plan import patches
 from .report import CatalogsReport
 from .rows import Rows
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 RUN_ROWS = 1 << 20
 #: Parts of the memory for runs that are not spilled, and for the patches that are worked on.
 MEMORY_FOR_RUNS, MEMORY_FOR_PATCHES = 0.45, 0.4
+#: Bytes for the pairs of a patch that there always are.
+LEAST_FOR_PAIRS = 1 << 20
 
 
 class Job:
@@ -113,8 +116,9 @@ class Job:
             spilled.add(number, batch, first_row)
             return batch.num_rows
 
-        for n_rows in self._in_order(add, self._numbered(side)):
-            self.progress.read(n_rows)
+        with contextlib.closing(self._in_order(add, self._numbered(side))) as sorted_rows:
+            for n_rows in sorted_rows:
+                self.progress.read(n_rows)
         return spilled
 
     def _numbered(self, side: Side) -> Iterator[tuple[int, int, pa.RecordBatch]]:
@@ -172,32 +176,40 @@ class Job:
     ) -> CatalogsReport:
         share = self.memory * MEMORY_FOR_PATCHES / (self.threads + 1)
         plan = patches(left, right, share)
+        # A pair takes memory as two row numbers and as a row of the result.
+        row = BYTES_PER_PAIR + left.bytes_per_row() + right.bytes_per_row()
+        for_pairs = max(LEAST_FOR_PAIRS, int(share * BYTES_PER_PAIR / row))
         inner_threads = self.threads if len(plan) < self.threads else 1
         matched_right = RowFlags(right.n_rows, folder)
         statistics = PairStatistics(max(self.match.reach, 1e-9))
         n_pairs = n_matched_left = 0
         provenance: Provenance | None = None
 
-        def work(home: Range) -> Found:
-            return match_patch(
-                left,
-                right,
-                home,
-                self.match,
-                wanted=self.out is not None,
-                threads=inner_threads,
-                check=self._check,
-            )
+        def work(patch: Patch) -> Found | Patch:
+            try:
+                with memory_for_results(for_pairs):
+                    return match_patch(
+                        left,
+                        right,
+                        patch,
+                        self.match,
+                        wanted=self.out is not None,
+                        threads=inner_threads,
+                        check=self._check,
+                    )
+            except ResultTooLarge:
+                return patch
 
-        for found in self._in_order(work, plan):
-            if found.table is not None:
-                output.write(found.table, found.pixels)
-            statistics.add(found.separation, *found.offsets)
-            matched_right.set(found.right_rows)
-            n_pairs += len(found.separation)
-            n_matched_left += found.n_matched_left
-            provenance = provenance or found.provenance
-            self.progress.matched(found.n_left)
+        with contextlib.closing(self._found(work, map(Patch, plan))) as every:
+            for found in every:
+                if found.table is not None:
+                    output.write(found.table, found.pixels)
+                statistics.add(found.separation, *found.offsets)
+                matched_right.set(found.right_rows)
+                n_pairs += len(found.separation)
+                n_matched_left += found.n_matched_left
+                provenance = provenance or found.provenance
+                self.progress.matched(found.n_left)
         self._write_alone(left, right, output, matched_right)
         n_matched_right = matched_right.count()
         matched_right.close()
@@ -217,6 +229,17 @@ class Job:
             statistics=statistics,
             provenance=provenance or self._provenance(),
         )
+
+    def _found(
+        self, work: Callable[[Patch], Found | Patch], every: Iterable[Patch]
+    ) -> Generator[Found, None, None]:
+        """What came of each patch, or of its halves where it has too many pairs."""
+        with contextlib.closing(self._in_order(work, every)) as results:
+            for result in results:
+                if isinstance(result, Patch):
+                    yield from self._found(work, result.halves())
+                else:
+                    yield result
 
     def _write_alone(
         self, left: Rows, right: Rows, output: Output, matched_right: RowFlags
@@ -248,7 +271,9 @@ class Job:
         if self.stopped.is_set():
             raise Stopped
 
-    def _in_order(self, work: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
+    def _in_order(
+        self, work: Callable[[Any], Any], items: Iterable[Any]
+    ) -> Generator[Any, None, None]:
         """Results of the work on each item, in order, from a few threads that stay just ahead."""
         with ThreadPoolExecutor(self.threads, thread_name_prefix="armillary") as pool:
             waiting: queue.SimpleQueue[Future] = queue.SimpleQueue()

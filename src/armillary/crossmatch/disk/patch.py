@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...plugins.records import Provenance
+from ...runtime.memory import ResultTooLarge
 from ..catalog.radius import NSigma
 from ..sky.api import nearest, within
 from ..sky.result import Matches
 from ..sky.tables import combine_arrow
 from . import healpix
-from .pixels import Range, cover, inside
+from .pixels import Range, cover
 from .rows import Rows
 from .side import PIXEL, ROW, Side
 
@@ -72,6 +73,32 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True)
+class Patch:
+    """Left rows that are matched together.
+
+    Attributes
+    ----------
+    home : Range
+        Where they are.
+    part, parts : int
+        Which of how many parts of these rows, along the sky.
+    """
+
+    home: Range
+    part: int = 0
+    parts: int = 1
+
+    def halves(self) -> tuple[Patch, Patch]:
+        """The same rows as two patches."""
+        first = Patch(self.home, 2 * self.part, 2 * self.parts)
+        return first, dataclasses.replace(first, part=first.part + 1)
+
+    def rows(self, n: int) -> slice:
+        """Which of the n rows at home are in it."""
+        return slice(n * self.part // self.parts, n * (self.part + 1) // self.parts)
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """What came of a patch.
 
@@ -108,7 +135,7 @@ class Found:
 def match_patch(
     left: Rows,
     right: Rows,
-    home: Range,
+    patch: Patch,
     match: Match,
     *,
     wanted: bool,
@@ -121,8 +148,8 @@ def match_patch(
     ----------
     left, right : Rows
         The catalogues.
-    home : Range
-        The patch.
+    patch : Patch
+        Which left rows.
     match : Match
         What to look for.
     wanted : bool
@@ -131,18 +158,33 @@ def match_patch(
         Threads to use.
     check : callable
         Called now and then; stops the work by raising.
+
+    Raises
+    ------
+    ResultTooLarge
+        If there are more pairs than fit into memory, and fewer rows may help.
+    MemoryError
+        If one left row alone has more.
     """
     check()
-    here = left.read([home])
+    here = left.read([patch.home])
+    own = patch.rows(here.num_rows)
+    here = here.slice(own.start, own.stop - own.start)
+    mine = here.column(ROW).to_numpy()
     degrees = match.reach / 3600.0
     occupied = here.column(PIXEL).to_numpy()
-    others = right.read_near(home, cover(occupied, degrees))
+    others = right.read_near(patch.home, cover(occupied, degrees))
     if match.mutual:
         # Who is nearest to a right row may lie beyond the border: as far as twice the reach.
         here = left.read(cover(occupied, 2.0 * degrees))
     check()
-    pairs, rows = _pairs(left.side, right.side, here, others, match, threads, check)
-    at_home = inside(here.column(PIXEL).to_numpy(), [home])
+    try:
+        pairs, rows = _pairs(left.side, right.side, here, others, match, threads, check)
+    except ResultTooLarge as error:
+        if len(mine) > 1:
+            raise
+        raise MemoryError(str(error)) from None
+    at_home = np.isin(here.column(ROW).to_numpy(), mine)
     kept = at_home[rows[0]]
     if not kept.all():
         rows = tuple(column[kept] for column in rows)

@@ -46,6 +46,8 @@ def cover(pixels: np.ndarray, radius: float) -> list[Range]:
     """
     from scipy.spatial import cKDTree
 
+    if not len(pixels):
+        return []
     order, patch = ORDER, distinct(pixels).astype(np.int64)
     while order and (len(patch) > MAX_PATCH or radius > 2.0 * largest_radius(order)):
         order, patch = order - 1, distinct(patch >> 2)

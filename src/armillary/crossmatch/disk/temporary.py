@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _MARK = "armillary-tmp"
+#: Seconds by which the beginning of a process may seem to move when clocks are set.
+CLOCK_SLACK = 5
 
 
 @contextlib.contextmanager
@@ -34,7 +36,7 @@ def remove_abandoned(out: Path) -> None:
     pattern = re.compile(rf"\.{re.escape(out.name)}\.(\d+)-(\d+)\.\w+\.{_MARK}")
     for folder in out.parent.iterdir():
         match = pattern.fullmatch(folder.name)
-        if match and _began(int(match[1])) != int(match[2]):
+        if match and abs(_began(int(match[1])) - int(match[2])) > CLOCK_SLACK:
             shutil.rmtree(folder, ignore_errors=True)
 
 
