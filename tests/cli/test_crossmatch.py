@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import warnings
 from io import StringIO
 from itertools import pairwise
@@ -327,3 +329,61 @@ def test_a_file_that_is_not_there_is_a_sentence(armillary, catalogues, tmp_path)
     assert result.exit_code == 1
     assert "nothing.csv" in result.stderr
     assert len(result.stderr.splitlines()) == 1
+
+
+def test_the_epoch_of_a_catalogue_may_be_a_number(armillary, tmp_path):
+    left, right = tmp_path / "left.csv", tmp_path / "right.csv"
+    Table({"ra": [10.0], "dec": [0.0], "pmra": [0.0], "pmdec": [1000.0]}).write(left)
+    Table({"ra": [10.0], "dec": [24.75 / 3600]}).write(right)
+    result = armillary(
+        "crossmatch", left, right, "-r", 0.1, "--epoch", 2016, "--left-columns", "epoch=1991.25"
+    )
+    assert result.exit_code == 0, result.stderr
+    assert "\n1 pair" in result.stdout
+
+
+def test_no_column_of_a_side_may_be_kept(armillary, catalogues, tmp_path):
+    out = tmp_path / "out.parquet"
+    options = ("-r", 1, "--keep-left", "", "--keep-right", "mag", "-o", out)
+    result = armillary("crossmatch", *catalogues("csv"), *options)
+    assert result.exit_code == 0, result.stderr
+    assert Table.read(out).colnames == ["mag", "separation"]
+
+
+@pytest.mark.parametrize("name", ["", ".parquet"])
+def test_an_output_without_a_name_is_a_sentence(armillary, catalogues, name):
+    result = armillary("crossmatch", *catalogues("csv"), "-r", 1, "-o", name)
+    assert result.exit_code == 1
+    assert "out must have a name" in result.stderr
+
+
+SLOW = """
+import sys, time
+from armillary.cli.main import main
+from armillary.crossmatch.disk import job
+
+def match_patch(*arguments, check, **options):
+    print("in the middle", flush=True)
+    while True:
+        check()
+        time.sleep(0.02)
+
+job.match_patch = match_patch
+main()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows ends processes without a signal")
+def test_a_terminated_command_tidies_up(catalogues, tmp_path, environment):
+    (folder := tmp_path / "results").mkdir()
+    options = ["-r", "1", "-o", str(folder / "out.parquet"), "-q"]
+    command = [sys.executable, "-c", SLOW, "crossmatch", *map(str, catalogues("csv")), *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment()) as process:
+        try:
+            assert process.stdout.readline() == "in the middle\n"
+            assert len(list(folder.iterdir())) == 1
+            process.terminate()
+            assert process.wait(timeout=60) == 143
+        finally:
+            process.kill()
+    assert list(folder.iterdir()) == []

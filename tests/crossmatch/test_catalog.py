@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -17,6 +19,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import armillary as arm
+from armillary.crossmatch.catalog import catalog as catalog_module
 from armillary.crossmatch.catalog.columns import ROLES, choose_columns
 
 Catalog = arm.crossmatch.Catalog
@@ -112,6 +115,13 @@ def test_an_empty_catalogue_is_a_catalogue(empty):
     catalog = Catalog(empty, empty, epoch=np.array([]))
     assert len(catalog) == 0 and catalog.known is None
     assert repr(catalog) == "Catalog of 0 sources"
+
+
+@pytest.mark.parametrize("n", [0, 1, 3])
+@pytest.mark.parametrize("year", [2016, 2016.0, np.float32(2016), Time(2016.0, format="jyear")])
+def test_one_epoch_is_a_float_for_any_number_of_rows(n, year):
+    epoch = Catalog(np.zeros(n), np.zeros(n), epoch=year).epoch
+    assert type(epoch) is float and epoch == pytest.approx(2016.0, abs=1e-9)
 
 
 # ------------------------------------------------------------------ from text
@@ -284,10 +294,12 @@ def test_motions_named_as_vizier_does_are_recognised(table_of):
 
 
 def test_columns_can_be_named_in_any_case(table_of):
-    table = table_of({"ra": DEC, "dec": DEC, "X": RA, "Y": DEC, "When": [1.0, 2.0, 3.0], "S": RA})
+    table = table_of(
+        {"ra": DEC, "dec": DEC, "X": RA, "Y": DEC, "When": [2001.0, 2002.0, 2003.0], "S": RA}
+    )
     catalog = Catalog.from_table(table, ra="x", dec="Y", epoch="when", error="S")
     assert_positions(catalog)
-    np.testing.assert_array_equal(catalog.epoch, [1.0, 2.0, 3.0])
+    np.testing.assert_array_equal(catalog.epoch, [2001.0, 2002.0, 2003.0])
     np.testing.assert_array_equal(catalog.error, RA)
 
 
@@ -398,9 +410,25 @@ def test_what_holds_no_numbers_is_an_error_that_names_the_argument(values):
         Catalog([1.0], values)
 
 
-@pytest.mark.parametrize("epoch", [np.nan, np.inf, [2000.0, np.nan, 2000.0]])
-def test_an_epoch_must_be_finite(epoch):
-    with pytest.raises(ValueError, match="epoch must be finite; row"):
+@pytest.mark.parametrize(
+    ("epoch", "found"),
+    [
+        (np.nan, "not nan"),
+        (np.inf, "not inf"),
+        (2457389.0, "not 2457389.0"),
+        (57388.0 * u.day, "not 157.1"),
+        ([2000.0, np.inf, 2000.0], "row 1 is inf"),
+        ([2000.0, np.nan, 999.0], "row 2 is 999.0"),
+    ],
+)
+def test_an_epoch_must_be_a_year_and_no_julian_date(epoch, found):
+    with pytest.raises(ValueError, match=f"^epoch must be a Julian year within .*{found}"):
+        Catalog(RA, DEC, epoch=epoch)
+
+
+@pytest.mark.parametrize("epoch", [True, np.array([True, True, False])])
+def test_a_truth_value_is_no_epoch(epoch):
+    with pytest.raises(ValueError, match=r"^epoch must be a Julian year, not"):
         Catalog(RA, DEC, epoch=epoch)
 
 
@@ -436,11 +464,6 @@ def _exact(number):
     return Fraction(float(number))
 
 
-def test_right_ascensions_that_need_no_wrapping_are_not_copied():
-    ra = np.array([-180.0, -1e-9, 0.0, 359.0, 360.0])
-    assert np.shares_memory(Catalog(ra, np.zeros(5)).ra, ra)
-
-
 def test_wrapping_spares_the_rows_without_a_position():
     catalog = Catalog([725.0, np.nan, np.inf, -365.0], [0.0, 0.0, 0.0, 0.0])
     np.testing.assert_array_equal(catalog.known, [True, False, False, True])
@@ -459,6 +482,70 @@ def test_the_callers_arrays_are_untouched():
     for name, array in given_.items():
         np.testing.assert_array_equal(array, before[name])
         assert array.flags.writeable
+
+
+SHARING = {
+    "array": lambda array: array,
+    "view": lambda array: array[:],
+    "read-only view": lambda array: np.broadcast_to(array, array.shape),
+    "masked": np.ma.MaskedArray,
+    "quantity": lambda array: u.Quantity(array, u.deg, copy=False),
+    "masked quantity": lambda array: Masked(u.Quantity(array, u.deg, copy=False), copy=False),
+    "column": lambda array: MaskedColumn(array, copy=False),
+    "pandas": lambda array: pd.Series(array, copy=False),
+}
+
+
+@pytest.mark.parametrize("kind", SHARING.values(), ids=SHARING)
+def test_a_catalogue_stays_as_it_is_when_the_callers_arrays_change(kind):
+    names = ("ra", "dec", "pm_ra_cosdec", "pm_dec", "error")
+    arrays = {name: np.array([1.0, 2.0, 3.0]) for name in names}
+    arrays["epoch"] = np.array([2000.0, 2001.0, 2002.0])
+    given_ = {n: kind(a) if n in ("ra", "dec") else a for n, a in arrays.items()}
+    catalog = Catalog(**given_)
+    before = {name: array.copy() for name, array in arrays.items()}
+    for array in arrays.values():
+        array[:] = np.nan
+    for name, array in before.items():
+        np.testing.assert_array_equal(getattr(catalog, name), array)
+    assert catalog.known is None
+
+
+@pytest.mark.parametrize("make", [Table, QTable, pd.DataFrame])
+def test_a_catalogue_stays_as_it_is_when_the_callers_table_changes(make):
+    table = make({"ra": RA.copy(), "dec": DEC.copy()})
+    catalog = Catalog.from_table(table)
+    for name in ("ra", "dec"):
+        if make is pd.DataFrame:
+            table.loc[:, name] = 0.0
+        else:
+            table[name][:] = 0.0
+    assert_positions(catalog)
+
+
+def test_matches_of_catalogues_keep_the_positions_that_were_matched():
+    ra, dec = RA.copy(), DEC.copy()
+    matches = arm.crossmatch.nearest(Catalog(ra, dec), (RA, DEC), 1.0)
+    ra[:], dec[:] = 0.0, 0.0
+    assert_positions(matches.left_catalog)
+
+
+def test_arrays_that_are_matched_as_they_are_are_not_copied():
+    ra, dec = RA.copy(), DEC.copy()
+    matches = arm.crossmatch.nearest((ra, dec), (RA, DEC), 1.0)
+    assert np.shares_memory(matches.left_catalog.ra, ra)
+    assert ra.flags.writeable and not matches.left_catalog.ra.flags.writeable
+
+
+def test_what_nobody_can_write_to_is_not_copied(tmp_path):
+    first = Catalog([-180.0, -1e-9, 360.0], DEC)
+    again = Catalog(first.ra, first.dec)
+    assert np.shares_memory(first.ra, again.ra) and np.shares_memory(first.dec, again.dec)
+    column = pa.array(RA.tolist())
+    assert np.shares_memory(Catalog(column, DEC).ra, column.to_numpy())
+    np.save(tmp_path / "ra.npy", RA)
+    mapped = np.load(tmp_path / "ra.npy", mmap_mode="r")
+    assert np.shares_memory(Catalog(mapped, DEC).ra, mapped)
 
 
 def test_a_catalogue_cannot_be_written_to():
@@ -482,15 +569,126 @@ def test_a_catalogue_survives_pickling():
         np.testing.assert_array_equal(getattr(twin, name), value)
 
 
+@pytest.mark.parametrize("copied", [lambda c: pickle.loads(pickle.dumps(c)), copy.deepcopy])
+def test_a_copy_of_a_catalogue_cannot_be_written_to_either(copied):
+    epoch = [2000.0, 2001.0, 2002.0]
+    catalog = Catalog([np.nan, 1, 2], DEC, pm_ra_cosdec=RA, pm_dec=DEC, epoch=epoch, error=0.3)
+    assert catalog.known is not None
+    twin = copied(catalog)
+    for name in ("ra", "dec", "pm_ra_cosdec", "pm_dec", "epoch", "error", "known"):
+        np.testing.assert_array_equal(getattr(twin, name), getattr(catalog, name))
+        assert not getattr(twin, name).flags.writeable
+
+
+# ------------------------------------------------------------------ lists and gaps
+
+
+def test_a_list_of_quantities_is_a_quantity():
+    ra = [10 * u.deg, 20 * u.deg, 120 * u.arcmin]
+    assert_positions(Catalog(ra, (1 * u.deg, 60 * u.arcmin, 0 * u.deg)), [10, 20, 2], [1, 1, 0],
+                     within=1e-13)  # fmt: skip
+    matches = arm.crossmatch.within(([1.0, 2.0], [0.0, 0.0]), ([1.001, 2.001], [0.0, 0.0]),
+                                    [1 * u.arcsec, 1 * u.arcmin])  # fmt: skip
+    np.testing.assert_array_equal(matches.left, [1])
+
+
+@pytest.mark.parametrize("values", [[1.0, 2 * u.deg], [1 * u.deg, 2 * u.s], [[1.0], [1.0, 2.0]]])
+def test_a_list_that_makes_no_array_is_an_error_that_names_the_argument(values):
+    with pytest.raises(ValueError, match=r"^dec (holds quantities|cannot be made)"):
+        Catalog([1.0, 2.0], values)
+    with pytest.raises(ValueError, match=r"^radius (holds quantities|cannot be made)"):
+        arm.crossmatch.nearest(([1.0, 2.0], [0.0, 0.0]), ([1.0], [0.0]), values)
+
+
+def test_nothing_is_no_position():
+    with pytest.raises(ValueError, match=r"^ra must be numbers \(deg\), not None"):
+        Catalog(None, None)
+    with pytest.raises(ValueError, match=r"^left: dec must be numbers \(deg\), not None"):
+        arm.crossmatch.nearest((RA, None), (RA, DEC), 1.0)
+    with pytest.raises(ValueError, match=r"^min_radius must be numbers \(arcsec\), not None"):
+        arm.crossmatch.nearest((RA, DEC), (RA, DEC), 1.0, min_radius=None)
+
+
+def test_hours_beside_decimal_numbers_are_an_error_that_names_the_first_of_these():
+    with pytest.raises(ValueError, match=r"^ra mixes sexagesimal .* row 2 is '150.5'$"):
+        Catalog(["10:00:00", "", "150.5", "12.0"], np.zeros(4))
+    # Of a declination both are degrees.
+    assert_positions(Catalog([1.0, 2.0], ["10:30:00", "-10.5"]), [1.0, 2.0], [10.5, -10.5])
+
+
+def test_sixty_seconds_are_a_minute_without_a_word():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert_positions(Catalog(["00:40:60"], ["00:40:60"]), [41 / 4], [41 / 60], within=1e-12)
+
+
+def test_the_time_that_a_frame_takes_from_its_equinox_is_no_epoch():
+    positions = {"ra": RA * u.deg, "dec": DEC * u.deg, "frame": "fk4"}
+    assert Catalog.from_sky_coord(SkyCoord(**positions, equinox="B1950")).epoch is None
+    dated = SkyCoord(**positions, equinox="B1950", obstime=Time("J1984.0"))
+    assert Catalog.from_sky_coord(dated).epoch == pytest.approx(1984.0, abs=1e-9)
+    scalar = SkyCoord(10 * u.deg, 5 * u.deg, frame="fk4")
+    assert Catalog.from_sky_coord(scalar).epoch is None
+
+
+# ------------------------------------------------------------------ threads
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("kind", [lambda ra, dec: (ra, dec), lambda ra, dec: Table([ra, dec])])
+def test_passes_over_a_catalogue_keep_to_the_threads_of_the_call(monkeypatch, kind, threads):
+    asked = []
+    run_blocks = catalog_module.run_blocks
+
+    def run(blocks, work, *, threads):
+        asked.append(threads)
+        run_blocks(blocks, work, threads=threads)
+
+    monkeypatch.setattr(catalog_module, "run_blocks", run)
+    monkeypatch.setattr(catalog_module, "BLOCK_ROWS", 2)
+    columns = [MaskedColumn(RA, name="ra"), MaskedColumn(DEC, name="dec")]
+    moving = Catalog(RA, DEC, pm_ra_cosdec=RA, pm_dec=DEC, epoch=2000.0)
+    asked.clear()
+    arm.crossmatch.nearest(moving, kind(*columns), 1.0, epoch=2016.0, threads=threads)
+    assert asked == [threads, threads]
+
+
 # ------------------------------------------------------------------ as an argument of a match
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
-@pytest.mark.parametrize("value", ["a name", 3.0, (RA, DEC, RA), np.array([RA, DEC]), object()])
+@pytest.mark.parametrize(
+    "value", ["a name", 3.0, (RA, DEC, RA), np.array([RA, DEC]), [1.0, 2.0], [RA, None], object()]
+)
 def test_what_has_no_positions_is_an_error_that_names_the_argument(side, value):
     sides = {"left": (RA, DEC), "right": (RA, DEC)} | {side: value}
     with pytest.raises(TypeError, match=f"^{side} must be a Catalog, .* not "):
         arm.crossmatch.nearest(**sides, radius=1.0)
+
+
+@pytest.mark.parametrize("positions", [[(10.0, 0.0), (20.0, 1.0)], [(1.0, 2.0)] * 3, [(1.0, 2.0)]])
+def test_a_list_of_positions_is_an_error_that_says_how_to_pass_it(positions):
+    with pytest.raises(TypeError, match=r"^left must be \(ra, dec\), two arrays, .* pass tuple\("):
+        arm.crossmatch.nearest(positions, (RA, DEC), 1.0)
+    catalog = arm.crossmatch.nearest(
+        tuple(zip(*positions, strict=True)), (RA, DEC), 1.0
+    ).left_catalog
+    assert list(zip(catalog.ra, catalog.dec, strict=True)) == positions
+
+
+@pytest.mark.parametrize(
+    "nowhere",
+    [
+        {"frame": "galactocentric", "representation_type": "unitspherical"},
+        {"frame": "altaz", "obstime": Time("J2020.0")},
+    ],
+    ids=["without a distance", "without a place"],
+)
+def test_why_a_sky_coord_cannot_be_used_is_told(nowhere):
+    coordinates = SkyCoord([1] * u.deg, [2] * u.deg, **nowhere)
+    with pytest.raises(ValueError, match=rf"^left: {nowhere['frame']} .* into ICRS: ") as caught:
+        arm.crossmatch.nearest(coordinates, (RA, DEC), 1.0)
+    assert caught.value.__cause__ is not None
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
@@ -505,13 +703,25 @@ def test_a_bad_catalogue_is_an_error_that_names_the_argument(side):
     [
         (RA, DEC),
         [RA, DEC],
+        [RA.tolist(), DEC.tolist()],
+        (tuple(RA), tuple(DEC)),
         Catalog(RA, DEC),
         SkyCoord(RA, DEC, unit="deg"),
         Table({"RAJ2000": RA, "DEJ2000": DEC}),
         pd.DataFrame({"RA_ICRS": RA, "DE_ICRS": DEC}),
         pa.table({"ra": RA, "dec": DEC}),
     ],
-    ids=["tuple", "list", "Catalog", "SkyCoord", "astropy", "pandas", "arrow"],
+    ids=[
+        "tuple",
+        "list",
+        "list of lists",
+        "tuple of tuples",
+        "Catalog",
+        "SkyCoord",
+        "astropy",
+        "pandas",
+        "arrow",
+    ],
 )
 def test_each_side_may_be_whatever_holds_positions(value):
     for sides in ((value, (RA, DEC)), ((RA, DEC), value), (value, value)):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
@@ -16,8 +18,11 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 import armillary as arm
-from armillary.crossmatch.disk import healpix, job
-from armillary.crossmatch.disk.pixels import ORDER
+from armillary.crossmatch.disk import healpix, job, patch
+from armillary.crossmatch.disk.patch import Patch
+from armillary.crossmatch.disk.pixels import ORDER, Range
+from armillary.crossmatch.disk.plan import patches
+from armillary.io.catalog_files import CatalogFile
 
 #: So little that every few rows are a patch of their own, and spilled.
 TINY = 20_000
@@ -155,6 +160,22 @@ def test_positions_are_moved_to_an_epoch(write, tmp_path):
     assert np.array_equal(kept["id_right"].to_numpy(), np.arange(500))
 
 
+def test_an_epoch_may_be_a_number_for_all_rows(write, tmp_path):
+    motion = {"pmra": [0.0, 0.0], "pmdec": [1000.0, -1000.0]}
+    left = write("left", [1.0, 2.0], [0.0, 0.0], **motion)
+    right = write("right", [1.0, 2.0], [24.75 / 3600.0, -24.75 / 3600.0])
+    out = tmp_path / "out.parquet"
+    for year in (1991.25, np.float64(1991.25)):
+        report = arm.crossmatch.catalogs(
+            left, right, 0.01, out, epoch=2016, left_columns={"epoch": year}, overwrite=True
+        )
+        assert report.n_pairs == 2
+    whole = arm.crossmatch.catalogs(
+        left, right, 0.01, None, epoch=np.int64(2000), left_columns={"epoch": np.int64(2000)}
+    )
+    assert whole.n_pairs == 0
+
+
 def test_different_epochs_without_one_to_meet_at_are_warned_of(write, tmp_path):
     motion = {"pmra": [1.0], "pmdec": [1.0]}
     left = write("left", [1.0], [1.0], ref_epoch=[1991.25], **motion)
@@ -232,6 +253,41 @@ def test_columns_are_chosen_and_keep_their_kind(write, clustered, tmp_path):
     assert schema.field("separation").metadata[b"unit"] == b"arcsec"
 
 
+@pytest.mark.parametrize("join", ["inner", "left", "outer"])
+@pytest.mark.parametrize("nothing", ["left", "right", "both"])
+def test_no_column_of_a_side_may_be_kept(write, clustered, tmp_path, nothing, join):
+    positions = clustered(9, 50)
+    paths = write("left", *positions), write("right", *positions)
+    sides = ("left", "right")
+    columns = {side: [] if nothing in (side, "both") else ["id"] for side in sides}
+    whole, part = tmp_path / "whole.parquet", tmp_path / "part.parquet"
+    arm.crossmatch.catalogs(*paths, 0.1, whole, join=join)
+    arm.crossmatch.catalogs(*paths, 0.1, part, join=join, columns=columns, memory=TINY)
+    found, expected = parquet.read_table(part), parquet.read_table(whole)
+    kept = [side for side in sides if columns[side]]
+    assert found.column_names == [*("id" for _ in kept), "separation"]
+    assert found["separation"].equals(expected["separation"])
+    for side in kept:
+        assert found["id"].equals(expected[f"id_{side}"])
+
+
+def test_columns_that_begin_as_those_of_hats_are_kept(write, tmp_path):
+    left = write("left", [1.0], [1.0], _healpix_29=[5], _healpix_norder=[9])
+    right = write("right", [1.0], [1.0])
+    arm.crossmatch.catalogs(left, right, 1.0, tmp_path / "out.parquet")
+    found = parquet.read_table(tmp_path / "out.parquet")
+    assert (found["_healpix_29"].to_pylist(), found["_healpix_norder"].to_pylist()) == ([5], [9])
+
+
+def test_texts_that_arrow_only_views_are_kept(write, tmp_path):
+    if not hasattr(pa, "string_view"):
+        pytest.skip("this pyarrow has no views")
+    left = write("left", [1.0], [1.0], note=pa.array(["seen"], pa.string_view()))
+    right = write("right", [1.0], [1.0])
+    arm.crossmatch.catalogs(left, right, 1.0, tmp_path / "out.parquet", memory=TINY)
+    assert parquet.read_table(tmp_path / "out.parquet")["note"].to_pylist() == ["seen"]
+
+
 @pytest.mark.parametrize("empty", ["left", "right", "both"])
 @pytest.mark.parametrize("join", ["inner", "left", "outer", "anti"])
 def test_a_catalogue_without_rows_has_no_matches(write, tmp_path, empty, join):
@@ -266,12 +322,18 @@ def test_a_catalogue_without_rows_has_no_matches(write, tmp_path, empty, join):
         ({"columns": {"left": ["nothing"]}}, "has no column 'nothing'"),
         ({"left_columns": {"ra": "alpha"}}, "no column 'alpha'"),
         ({"suffixes": ("", "")}, "two columns 'id'"),
+        ({"suffixes": "ab"}, "suffixes must be two texts, for left and right, not 'ab'"),
+        ({"suffixes": ("_a", 1)}, "suffixes must be two texts"),
+        ({"columns": {"left": "ra"}}, "'left' must be a list of names, not the text 'ra'"),
+        ({"columns": {"left": []}, "join": "anti"}, "writes left columns only, and none"),
+        ({"left_columns": {"ra": 5.0}}, "ra must be the name of a column, not 5.0; only epoch"),
+        ({"left_columns": {"error": [1.0]}}, "error must be the name of a column, not"),
     ],
 )
 def test_bad_arguments_are_named_before_anything_is_written(write, tmp_path, options, says):
     paths = write("left", [1.0], [1.0]), write("right", [1.0], [1.0])
     (folder := tmp_path / "results").mkdir()
-    with pytest.raises(ValueError, match=says):
+    with pytest.raises((ValueError, TypeError), match=says):
         arm.crossmatch.catalogs(*paths, 1.0, folder / "out.parquet", **options)
     assert list(folder.iterdir()) == []
 
@@ -303,7 +365,126 @@ def test_an_unknown_suffix_is_refused(write, tmp_path):
         arm.crossmatch.catalogs(*paths, 1.0, tmp_path / "out.fits")
 
 
+@pytest.mark.parametrize("name", ["", ".parquet", ".hidden", ".hidden.parquet", ".."])
+def test_a_result_needs_a_name_that_can_be_seen(write, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    paths = write("left", [1.0], [1.0]), write("right", [1.0], [1.0])
+    with pytest.raises(ValueError, match=r"out must have a name that does not begin with '\.'"):
+        arm.crossmatch.catalogs(*paths, 1.0, name)
+
+
+def test_names_of_columns_that_are_ours_are_refused(write, tmp_path):
+    left = write("left", [1.0], [1.0], **{"armillary:row": [7]})
+    right = write("right", [1.0], [1.0])
+    with pytest.raises(ValueError, match=r"left.parquet.*rename column 'armillary:row'"):
+        arm.crossmatch.catalogs(left, right, 1.0, tmp_path / "out.parquet")
+
+
+# ------------------------------------------------------------------ memory
+
+
+def test_runs_of_wide_rows_are_short(write, clustered, tmp_path, monkeypatch):
+    monkeypatch.setattr(job, "RUN_ROWS", 1 << 20)
+    left, right = clustered(1, 6000), clustered(1, 100)
+    wide = {f"c{i}": np.arange(6000.0) for i in range(50)}
+    paths = write("left", *left, **wide), write("right", *right)
+    read = []
+    batches = CatalogFile.batches
+
+    def counted(self, columns=None, **options):
+        for batch in batches(self, columns, **options):
+            if self.path == paths[0]:
+                read.append(batch)
+            yield batch
+
+    monkeypatch.setattr(CatalogFile, "batches", counted)
+    found = []
+    for memory, least, most in ((10_000, 1000, 1000), (5_000_000, 1001, 5999), ("1GB", 6000, 6000)):
+        read.clear()
+        out = tmp_path / "out.parquet"
+        arm.crossmatch.catalogs(*paths, 60.0, out, memory=memory, threads=1, overwrite=True)
+        longest = max(batch.num_rows for batch in read)
+        assert least <= longest <= most
+        assert memory != 5_000_000 or 2 * job.COPIES_OF_RUN * longest * 400 < memory
+        found.append(parquet.read_table(out))
+    assert found[0].num_rows > 0
+    assert found[0].equals(found[1]) and found[0].equals(found[2])
+
+
+def test_statistics_do_not_depend_on_memory_or_threads(write, clustered, monkeypatch):
+    monkeypatch.setattr(patch, "MAX_OFFSETS", 100)
+    left, right = clustered(1, 900), clustered(1, 700, spread=0.02)
+    paths = write("left", *left), write("right", *right)
+    reports = [
+        arm.crossmatch.catalogs(*paths, 60.0, None, k=None, memory=memory, threads=threads)
+        for memory, threads in ((TINY, 1), (TINY, 3), ("1GB", 1))
+    ]
+    first, *others = (report.statistics for report in reports)
+    assert 0 < first.n_offsets < first.n_pairs / 2
+    for other in others:
+        assert np.array_equal(other.separation_counts, first.separation_counts)
+        assert np.array_equal(other.offset_counts, first.offset_counts)
+
+
+class Crowd:
+    """Rows that all lie in one pixel of order 9."""
+
+    edges = ()
+
+    def __init__(self, n, pixel=77):
+        self.pixel = pixel
+        self.n_rows = n
+        self.counts = np.bincount([pixel >> 6], weights=[n], minlength=(12 << 12) + 1).astype(int)
+
+    def bytes_per_row(self):
+        return 40.0
+
+    def counts_within(self, first, last):
+        counts = np.zeros(last - first, int)
+        counts[self.pixel - first] = self.n_rows
+        return counts
+
+    def read(self, ranges):
+        assert ranges == [Range(self.pixel, self.pixel + 1)]
+        return pa.table({"row": np.arange(self.n_rows)})
+
+
+def test_a_crowded_pixel_is_cut_into_parts_of_its_left_rows():
+    left, right = Crowd(10_000), Crowd(1000)
+    plan = patches(left, right, 1_000_000.0)
+    assert {one.home for one in plan} == {Range(77, 78)}
+    rows = [one.own(left)["row"].to_pylist() for one in plan]
+    assert list(itertools.chain(*rows)) == list(range(10_000))
+    assert max(map(len, rows)) * 200.0 <= 1_000_000.0 < 10_000 * 200.0
+    # Where right rows alone are too many, left ones do not come one by one.
+    assert len(patches(left, Crowd(10**6), 1_000_000.0)) < 20
+
+
+@given(n=st.integers(0, 200), first=st.integers(1, 7), then=st.integers(1, 7))
+def test_parts_of_parts_are_all_rows_once(n, first, then):
+    rows = Crowd(n)
+    parts = [part for half in Patch(Range(77, 78)).split(first) for part in half.split(then)]
+    found = [part.own(rows)["row"].to_pylist() for part in parts]
+    assert list(itertools.chain(*found)) == list(range(n))
+
+
 # ------------------------------------------------------------------ whole or not at all
+
+
+@pytest.mark.parametrize("name", ["out.parquet", "out"])
+def test_what_appeared_meanwhile_is_not_replaced(write, clustered, tmp_path, name):
+    positions = clustered(2, 300)
+    paths = write("left", *positions), write("right", *positions)
+    (folder := tmp_path / "results").mkdir()
+    out = folder / name
+
+    def progress(done, total):
+        out.write_text("of another run")
+
+    with pytest.raises(FileExistsError, match="pass overwrite=True"):
+        arm.crossmatch.catalogs(*paths, 1.0, out, progress=progress)
+    assert out.read_text() == "of another run"
+    assert list(folder.iterdir()) == [out]
 
 
 def test_progress_reaches_the_end_and_never_falls(write, clustered, tmp_path):
@@ -378,6 +559,20 @@ def test_the_temporary_folder_of_a_run_that_lives_is_left_alone(write, tmp_path)
     assert not folder.exists()
 
 
+def test_folders_of_other_hosts_are_left_alone(write, tmp_path, monkeypatch):
+    paths = write("left", [1.0], [1.0]), write("right", [1.0], [1.0])
+    out = tmp_path / "out.parquet"
+    folders = [
+        tmp_path / f".out.parquet.{host}.999999999-1700000000.abc.armillary-tmp"
+        for host in ("here", "there")
+    ]
+    for folder in folders:
+        folder.mkdir()
+    monkeypatch.setattr("platform.node", lambda: "here")
+    arm.crossmatch.catalogs(*paths, 1.0, out)
+    assert [folder.exists() for folder in folders] == [False, True]
+
+
 @pytest.fixture
 def small_disk(tmp_path):
     """A file system of 300 kB."""
@@ -410,6 +605,17 @@ def test_a_full_disk_is_a_sentence_and_leaves_no_result(write, small_disk, memor
     assert list(small_disk.iterdir()) == []
 
 
+def test_flags_that_do_not_fit_are_a_sentence(write, small_disk, monkeypatch):
+    # A result that is only counted has its temporary folder where one works.
+    paths = write("left", [1.0], [1.0]), write("right", np.zeros(400_000), np.zeros(400_000))
+    with monkeypatch.context() as patched:
+        patched.setattr(job, "RUN_ROWS", 1 << 20)
+        patched.chdir(small_disk)
+        with pytest.raises(OSError, match=r"disk of .* is full; temporary files could not"):
+            arm.crossmatch.catalogs(*paths, 1.0, None, memory="1GB")
+    assert list(small_disk.iterdir()) == []
+
+
 def test_a_patch_with_more_pairs_than_memory_is_matched_in_parts(write, tmp_path, monkeypatch):
     rng = np.random.default_rng(1)
     left = 10.0 + rng.normal(0, 1e-4, 400), rng.normal(0, 1e-4, 400)
@@ -417,16 +623,18 @@ def test_a_patch_with_more_pairs_than_memory_is_matched_in_parts(write, tmp_path
     asked = []
     match_patch = job.match_patch
 
-    def counted(left, right, patch, *arguments, **options):
-        asked.append(patch)
-        return match_patch(left, right, patch, *arguments, **options)
+    def counted(left, right, one, *arguments, **options):
+        asked.append((one, threading.current_thread()))
+        return match_patch(left, right, one, *arguments, **options)
 
     monkeypatch.setattr(job, "match_patch", counted)
     paths = write("left", *left), write("right", *right)
     out = tmp_path / "out.parquet"
     report = arm.crossmatch.catalogs(*paths, 60.0, out, k=None, join="left", memory=2_000_000)
     assert report.n_pairs == 400 * 300
-    assert {patch.parts for patch in asked} >= {1, 2, 4}
+    assert 1 < len(asked) < 400
+    assert threading.main_thread() in {thread for _, thread in asked}
+    assert all(one.parts == 1 or thread is threading.main_thread() for one, thread in asked)
     matches = arm.crossmatch.within(left, right, 60.0)
     expected = in_order_of_the_sky(matches, "left", left, right)
     assert same(rows_of(parquet.read_table(out), "left"), expected)
@@ -436,6 +644,6 @@ def test_one_row_with_more_pairs_than_memory_is_a_sentence(write, tmp_path, monk
     monkeypatch.setattr(job, "LEAST_FOR_PAIRS", 10_000)
     right = np.full(3000, 10.0), np.zeros(3000)
     paths = write("left", [10.0], [0.0]), write("right", *right)
-    with pytest.raises(MemoryError, match="the result would hold about 3e.03 pairs"):
+    with pytest.raises(MemoryError, match=r"the result would hold about 3e.03 pairs"):
         arm.crossmatch.catalogs(*paths, 1.0, tmp_path / "out.parquet", k=None, memory=100_000)
     assert not (tmp_path / "out.parquet").exists()

@@ -456,7 +456,6 @@ def in_parallel(monkeypatch):
     """Small problems in many blocks and on all threads."""
     monkeypatch.setattr(cpu, "MIN_PARALLEL_ROWS", 0)
     monkeypatch.setattr(cpu, "SEARCH_ROWS", 37)
-    monkeypatch.setattr(cpu, "CROWDED_ROWS", 11)
     monkeypatch.setattr(cpu, "COPY_ROWS", 64)
     monkeypatch.setattr(cpu, "CHUNK_PAIRS", 50)
 
@@ -474,14 +473,54 @@ def test_threads_and_blocks_change_no_bit(monkeypatch, clustered, request, match
             assert getattr(cut, name).tobytes() == getattr(whole, name).tobytes()
 
 
+def empty_sides():
+    nothing = ([], [])
+    return {"left": (nothing, HERE), "right": (HERE, nothing), "both": (nothing, nothing)}
+
+
+def assert_progress(told):
+    """It grows towards one total, which it reaches once."""
+    assert len({total for _, total in told}) == 1
+    done = [rows for rows, _ in told]
+    assert done == sorted(done) and done[-1] == told[-1][1] > 0
+    assert done.count(done[-1]) == 1
+
+
+@pytest.mark.parametrize("backend", ["cpu", "reference"])
+@pytest.mark.parametrize("radius", [0.001, 60.0, None])
 @pytest.mark.parametrize("mutual", [False, True])
-def test_progress_is_told_and_reaches_the_total(in_parallel, clustered, mutual):
+def test_progress_is_told_and_reaches_the_total(in_parallel, clustered, mutual, radius, backend):
     told = []
     left, right = clustered(3, 600), clustered(4, 500)
-    nearest(left, right, 60.0, mutual=mutual, progress=lambda *done: told.append(done))
-    assert told and told[-1][0] == told[-1][1] > 0
-    parts = [done / total for done, total in told]
-    assert parts == sorted(parts)
+    options = {"mutual": mutual, "backend": backend}
+    nearest(left, right, radius, progress=lambda *done: told.append(done), **options)
+    assert_progress(told)
+    assert told[-1][1] == 600 * (2 if mutual else 1)
+
+
+@pytest.mark.parametrize("mutual", [False, True])
+@pytest.mark.parametrize("side", empty_sides())
+def test_progress_of_empty_sides_ends_too(side, mutual):
+    told = []
+    nearest(*empty_sides()[side], 1.0, mutual=mutual, progress=lambda *done: told.append(done))
+    assert_progress(told)
+    told.clear()
+    within(*empty_sides()[side], 1.0, progress=lambda *done: told.append(done))
+    assert_progress(told)
+
+
+@pytest.mark.parametrize("mutual", [False, True])
+def test_progress_that_a_backend_counts_its_own_way_is_told_in_rows(made_up, mutual):
+    def match(left_ra, left_dec, right_ra, right_dec, radius, progress=None):
+        for done in range(5):
+            progress(done, 4)
+        return reference.nearest(left_ra, left_dec, right_ra, right_dec, radius)
+
+    made_up(match)
+    told = []
+    options = {"mutual": mutual, "progress": lambda *done: told.append(done)}
+    nearest(HERE, HERE, 1.0, backend="twin", **options)
+    assert_progress(told)
 
 
 def test_progress_of_within_counts_left_rows(in_parallel, clustered):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 import warnings
 
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 
 import armillary as arm
 from armillary.crossmatch import Catalog, Matches
+from armillary.crossmatch.catalog.columns import ROLES
 from armillary.crossmatch.sky.reference import separation
 
 #: Left rows 0 and 3 match nothing, and row 2 has no position; right row 1 matches nothing.
@@ -323,6 +325,43 @@ def test_without_tables_anti_gives_the_left_rows_alone():
     assert values(table, "left") == [0, 2, 3]
 
 
+# ------------------------------------------------------------------ the index of pandas
+
+
+def test_a_named_index_is_a_column():
+    left, right = tables("pandas")
+    matches = matches_of()
+    plain = matches.to_table(left, right, "outer")
+    index = matches.to_table(left.set_index("id"), right.set_index("id"), "outer")
+    pd.testing.assert_frame_equal(index, plain)
+
+
+@pytest.mark.parametrize("join", [*ROWS, "anti"])
+def test_named_levels_of_an_index_are_columns(join):
+    left, right = tables("pandas")
+    matches = matches_of()
+    levels = matches.to_table(left.set_index(["id", "name"]), right, join)
+    pd.testing.assert_frame_equal(levels, matches.to_table(left, right, join))
+    half = left.set_index(["id", np.arange(5)])
+    pd.testing.assert_frame_equal(
+        matches.to_table(half, right, join), matches.to_table(left, right, join)
+    )
+
+
+@pytest.mark.parametrize("join", ["inner", "left"])
+def test_an_index_named_like_a_column_is_an_error(join):
+    left, right = tables("pandas")
+    twice = left.rename_axis("name")
+    with pytest.raises(ValueError, match=r"^left_table has an index named like its column 'name'"):
+        matches_of().to_table(twice, right, join)
+
+
+@pytest.mark.parametrize("suffixes", ["ab", None, ("_left",), ("_l", 2), ("a", "b", "c")])
+def test_suffixes_are_two_strings(library, suffixes):
+    with pytest.raises(ValueError, match=r"^suffixes must be two strings, not"):
+        matches_of().to_table(*tables(library), suffixes=suffixes)
+
+
 # ------------------------------------------------------------------ files
 
 
@@ -375,6 +414,24 @@ def test_matches_survive_pickling(matches):
     assert_same(pickle.loads(state), matches)
     # What can be computed again is not carried along.
     assert b"offsets" not in state and b"unmatched" not in state
+
+
+def all_arrays(matches):
+    yield from (matches.left, matches.right, matches.separation)
+    yield from (matches.unmatched_left, matches.unmatched_right, *matches.offsets)
+    for catalog in (matches.left_catalog, matches.right_catalog):
+        values_ = [getattr(catalog, name) for name in ROLES]
+        yield from (value for value in values_ if isinstance(value, np.ndarray))
+
+
+@pytest.mark.parametrize("matches", KINDS.values(), ids=KINDS)
+@pytest.mark.parametrize(
+    "copied",
+    [lambda m: m, lambda m: pickle.loads(pickle.dumps(m)), copy.deepcopy, copy.copy],
+    ids=["itself", "pickle", "deepcopy", "copy"],
+)
+def test_no_array_of_matches_can_be_written_to(matches, copied):
+    assert not any(array.flags.writeable for array in all_arrays(copied(matches)))
 
 
 def test_loaded_arrays_are_read_only(tmp_path):

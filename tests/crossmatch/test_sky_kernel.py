@@ -10,7 +10,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+import armillary as arm
 from armillary.crossmatch.sky import cpu, kernel, reference
+from armillary.runtime import memory
 
 pytestmark = pytest.mark.kernel
 
@@ -398,3 +400,62 @@ def test_the_inputs_are_only_read():
         array.setflags(write=False)
     cpu.nearest(*sides)
     cpu.within(*sides, right_radius=sides[2])
+
+
+@pytest.mark.parametrize("radius", [None, 100 * 3600.0])
+def test_rows_far_from_a_dense_field_find_its_nearest(radius):
+    rng = np.random.default_rng(11)
+    right = 45.0 + rng.uniform(-0.5, 0.5, 3000), 45.0 + rng.uniform(-0.5, 0.5, 3000)
+    left = rng.uniform(0.0, 360.0, 400), np.degrees(np.arcsin(rng.uniform(-1.0, 1.0, 400)))
+    found = arm.crossmatch.nearest(left, right, radius)
+    expected = arm.crossmatch.nearest(left, right, radius, backend="reference")
+    assert np.array_equal(found.left, expected.left)
+    assert np.allclose(found.separation, expected.separation, rtol=1e-12)
+
+
+def test_one_right_row_with_an_absurd_error_changes_no_other_match():
+    rng = np.random.default_rng(12)
+    left, right = rng.uniform(0.0, 50.0, (2, 500)), rng.uniform(0.0, 50.0, (2, 500))
+    errors = np.full(500, 0.1)
+    errors[7] = 9999.0
+    catalogues = [
+        arm.crossmatch.Catalog(*left, error=0.1),
+        arm.crossmatch.Catalog(*right, error=errors),
+    ]
+    three = arm.crossmatch.n_sigma(3)
+    for match in (arm.crossmatch.nearest, arm.crossmatch.within):
+        found, expected = match(*catalogues, three), match(*catalogues, three, backend="reference")
+        assert np.array_equal(found.left, expected.left)
+        assert np.array_equal(found.right, expected.right)
+
+
+def test_of_rows_at_one_position_the_lowest_that_reaches_is_the_nearest():
+    z = np.zeros(5)
+    left = arm.crossmatch.Catalog([0.0], [2.0 / 3600.0], error=[0.0])
+    right = arm.crossmatch.Catalog(z, z, error=[0.1, 0.5, 0.8, 0.8, 3.0])
+    assert arm.crossmatch.nearest(left, right, arm.crossmatch.n_sigma(3)).right.tolist() == [2]
+
+
+def test_a_pole_is_one_position():
+    ra = np.random.default_rng(13).uniform(0.0, 360.0, 200)
+    for dec in (90.0, -90.0):
+        found = arm.crossmatch.nearest((ra, np.full(200, dec)), (ra[::-1], np.full(200, dec)), 1.0)
+        assert np.all(found.right == 0)
+        assert np.all(found.separation == 0.0)
+
+
+def test_far_too_many_pairs_are_refused_before_they_are_made(monkeypatch):
+    searched = []
+    search = cpu.kernel.search
+
+    def counted(*arguments):
+        result = search(*arguments)
+        searched.append(len(result[1]))
+        return result
+
+    monkeypatch.setattr(memory, "available_memory", lambda: 10**8)
+    monkeypatch.setattr(cpu.kernel, "search", counted)
+    spot = np.full(20_000, 10.0), np.full(20_000, 10.0)
+    with pytest.raises(MemoryError, match=r"about 4e\+08 pairs"):
+        arm.crossmatch.within(spot, spot, 1.0)
+    assert sum(searched) < 5_000_000

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from armillary.runtime import blocks as module
-from armillary.runtime.blocks import run_blocks
+from armillary.runtime.blocks import Rest, run_blocks
 
 
 def armillary_threads():
@@ -171,3 +171,42 @@ def test_the_context_of_the_caller_is_seen_in_every_thread():
     mark.set("the caller's")
     run_blocks(range(3), work, threads=3)
     assert seen == ["the caller's"] * 3
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_work_may_do_a_block_piece_by_piece(threads):
+    done = []
+
+    def work(block):
+        first, last = block
+        done.append(first)
+        return Rest((first + 1, last)) if first + 1 < last else None
+
+    counts = []
+    run_blocks(
+        [(0, 5), (5, 6), (6, 20)],
+        work,
+        threads=threads,
+        size=lambda block: block[1] - block[0],
+        progress=lambda *count: counts.append(count),
+    )
+    assert sorted(done) == list(range(20))
+    assert counts[-1] == (20, 20)
+
+
+def test_an_error_stops_what_remains_of_blocks_elsewhere():
+    done = []
+    begun = threading.Event()
+
+    def work(block):
+        if block == "bad":
+            begun.wait(10)
+            raise ValueError("bad")
+        begun.set()
+        done.append(block)
+        time.sleep(0.001)
+        return Rest(block)  # without end
+
+    with pytest.raises(ValueError, match="bad"):
+        run_blocks(["endless", "bad"], work, threads=2)
+    assert done

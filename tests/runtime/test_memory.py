@@ -8,7 +8,15 @@ import psutil
 import pytest
 
 from armillary.runtime import memory
-from armillary.runtime.memory import FRACTION, MemoryGuard, available_memory
+from armillary.runtime.memory import (
+    FRACTION,
+    MemoryGuard,
+    ResultTooLarge,
+    available_memory,
+    memory_for_results,
+    memory_limit,
+    total_memory,
+)
 
 
 @pytest.fixture
@@ -74,3 +82,58 @@ def test_a_guard_counts_for_all_threads(free):
         thread.join()
     with pytest.raises(MemoryError, match=r"about 8e\+05 pairs"):
         guard.add(rows=0, items=1)
+
+
+def test_what_is_too_large_tells_in_how_many_parts_it_would_fit(free):
+    free(1000)
+    with pytest.raises(ResultTooLarge) as caught:
+        MemoryGuard(n_rows=100, bytes_per_item=10).add(rows=10, items=100)
+    assert caught.value.parts == 13  # a thousand items in all, eighty at a time
+
+
+def test_a_block_may_set_what_results_may_take(free):
+    free(10**9)
+    with memory_for_results(500):
+        guard = MemoryGuard(n_rows=10, bytes_per_item=10)
+    assert guard.most == 50
+    assert MemoryGuard(n_rows=10, bytes_per_item=10).most > 50
+
+
+@pytest.fixture
+def control_group(tmp_path, monkeypatch):
+    """A control group of 1000 bytes of which 700 are used, 200 of them pages of files."""
+    group = tmp_path / "job"
+    group.mkdir()
+    (group / "memory.max").write_text("1000\n")
+    (group / "memory.current").write_text("700\n")
+    (group / "memory.stat").write_text("anon 500\ninactive_file 200\n")
+    (tmp_path / "memory.max").write_text("max\n")
+    own = tmp_path / "cgroup"
+    own.write_text("0::/job\n")
+    monkeypatch.setattr(memory, "CONTROL_GROUPS", tmp_path)
+    monkeypatch.setattr(memory, "OWN_CONTROL_GROUPS", own)
+
+
+@pytest.mark.usefixtures("control_group")
+def test_the_limit_of_a_control_group_counts():
+    assert available_memory() == 500
+    assert memory_limit(None) == 250
+
+
+def test_a_system_without_control_groups_has_all_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "OWN_CONTROL_GROUPS", tmp_path / "none")
+    assert total_memory() == psutil.virtual_memory().total
+
+
+@pytest.mark.parametrize(
+    ("given", "n_bytes"),
+    [(5e9, 5 * 10**9), ("4GB", 4 * 10**9), ("512 MiB", 2**29), ("1.5g", 1_500_000_000), (1, 1)],
+)
+def test_a_limit_is_a_number_of_bytes_or_a_text(given, n_bytes):
+    assert memory_limit(given) == n_bytes
+
+
+@pytest.mark.parametrize("given", [0, -1, True, "lots", "4 XB", "", float("nan"), "1.2.3GB"])
+def test_anything_else_is_no_limit(given):
+    with pytest.raises(ValueError, match="memory must be a number of bytes or a text"):
+        memory_limit(given)

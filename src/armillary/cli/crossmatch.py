@@ -42,8 +42,6 @@ _READING = "Reading"
 _OUTPUT = "Output"
 _RUNNING = "Running"
 
-#: Roles for which a number can stand instead of a column.
-NUMBERS = ("epoch", "error")
 
 #: Lines of the histogram, and the widest page that the summary is made for.
 LINES = 20
@@ -213,7 +211,7 @@ def crossmatch(
     limit = _limit(radius, sigma)
     if output is None:
         _refuse_without_output(join != "inner", keep_left, keep_right, overwrite)
-    elif output.exists() and not overwrite:
+    elif output.name and output.exists() and not overwrite:
         raise FileExistsError(f"{str(output)!r} exists; --overwrite replaces it")
     if plot is not None:
         check_picture_path(plot)
@@ -268,7 +266,7 @@ def _most_matches(neighbours: int | None, every: bool, mutual: bool) -> int | No
 
 def _roles(option: str, text: str | None) -> dict[str, str | float | None] | None:
     """What ``ra=RA,dec=DEC,epoch=2016`` says, by role."""
-    from ..crossmatch.catalog.columns import ROLES
+    from ..crossmatch.catalog.columns import NUMBERS, ROLES
 
     if text is None:
         return None

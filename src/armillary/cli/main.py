@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -18,6 +20,8 @@ from .status import status
 
 #: Exit code after Ctrl-C: 128 and the number of the signal, as shells have it.
 INTERRUPTED = 130
+#: Exit code after SIGTERM.
+TERMINATED = 143
 
 
 class Commands(TyperGroup):
@@ -30,7 +34,7 @@ class Commands(TyperGroup):
         except KeyboardInterrupt:
             typer.echo("interrupted", err=True)
             raise typer.Exit(INTERRUPTED) from None
-        except (ValueError, TypeError, OSError, ImportError, RuntimeError) as error:
+        except (ValueError, TypeError, OSError, ImportError, RuntimeError, MemoryError) as error:
             # Exit and Abort of typer are RuntimeErrors, too.
             if isinstance(error, (typer.Exit, typer.Abort, BrokenPipeError)):
                 raise
@@ -90,4 +94,11 @@ app.add_typer(demo, name="demo")
 
 def main() -> None:
     """Run the command of this process."""
+    signal.signal(signal.SIGTERM, _terminate)
     app()
+
+
+def _terminate(*_: Any) -> None:
+    """End like any exit, so that temporary files go; a second signal would stop that."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(TERMINATED)

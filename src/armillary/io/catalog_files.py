@@ -124,7 +124,7 @@ def open_catalog(path: str | os.PathLike[str]) -> CatalogFile:
         gzipped. What a file is, its content tells, not its name. Or a folder: of Parquet files
         (``*.parquet`` and ``*.pq`` in it and below, in the order of their paths, without those
         whose path has a part that begins with ``.`` or ``_``), or a HATS catalogue or collection
-        (partitions by order and pixel).
+        (its partitions along the sky).
 
     Returns
     -------

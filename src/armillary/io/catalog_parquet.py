@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from armillary.io.catalog_hats import partition_order
+from armillary.io.catalog_hats import along_the_sky
 from armillary.io.catalog_rows import UNIT, Rows, field, reason, refuse_repeated
 from armillary.io.errors import CatalogFileError
 
@@ -20,6 +20,8 @@ __all__ = ["open_hats", "open_parquet", "open_parquet_folder"]
 _SUFFIXES = (".parquet", ".pq")
 # Files without rows that state the columns of a folder.
 _SCHEMA_FILES = ("_common_metadata", "_metadata")
+# By name: older versions of pyarrow do not know these types.
+_VIEWS = {"string_view": "string", "binary_view": "binary"}
 _ASTROPY_HEADER = b"table_meta_yaml"
 # Bytes of a column that are read at once; whole chunks of columns would depend on who wrote them.
 _READ_BYTES = 1 << 20
@@ -50,8 +52,8 @@ def open_parquet_folder(folder: Path) -> Rows:
 
 
 def open_hats(folder: Path) -> Rows:
-    """Open the partitions in the dataset folder of a HATS catalogue, by order and pixel."""
-    return _open_files("HATS", folder, key=partition_order)
+    """Open the partitions in the dataset folder of a HATS catalogue, along the sky."""
+    return _open_files("HATS", folder, key=along_the_sky)
 
 
 def _open_files(format: str, folder: Path, key: Callable[[Path], Any] | None) -> Rows:
@@ -106,7 +108,7 @@ def _footer(path: Path) -> _Footer:
 
 
 def _plain(schema: pa.Schema) -> pa.Schema:
-    """The schema as we hand it on: units only, and values where the file has dictionaries."""
+    """The schema as we hand it on: units only, and plain types."""
     import pyarrow as pa
 
     units = _units(schema)
@@ -114,10 +116,15 @@ def _plain(schema: pa.Schema) -> pa.Schema:
 
 
 def _decoded(kind: pa.DataType) -> pa.DataType:
-    """The type of the values: the dictionaries of two row groups are not the same."""
+    """The plain type of the same values.
+
+    The dictionaries of two row groups are not the same, and little can be done with views.
+    """
     import pyarrow as pa
 
-    return kind.value_type if pa.types.is_dictionary(kind) else kind
+    if pa.types.is_dictionary(kind):
+        return _decoded(kind.value_type)
+    return pa.type_for_alias(_VIEWS[str(kind)]) if str(kind) in _VIEWS else kind
 
 
 def _units(schema: pa.Schema) -> dict[str, str]:

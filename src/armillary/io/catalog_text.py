@@ -289,5 +289,6 @@ def _damage_told(names: tuple[str, ...]) -> Iterator[None]:
             raise CatalogFileError(f"the text is no regular table ({reason(error)})") from None
         raise CatalogFileError(
             f"column {names[int(misfit['number'])]!r} is {misfit['type']} by its first rows or "
-            f"by what the header states, and a later value is not ({misfit['why']})"
+            f"by what the header states, and a later value is not ({misfit['why']}); the other "
+            f"columns can be read without it"
         ) from None

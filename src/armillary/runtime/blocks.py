@@ -14,13 +14,21 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 Block = TypeVar("Block")
 Progress = Callable[[int, int], None]
 
 #: Seconds between two reports of progress.
 REPORT_INTERVAL = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Rest(Generic[Block]):
+    """What remains of a block after a piece of it."""
+
+    block: Block
 
 
 def run_blocks(
@@ -38,7 +46,8 @@ def run_blocks(
     blocks : sequence
         The pieces; they are begun in order.
     work : callable
-        Does one block; it should release the GIL for most of a few milliseconds.
+        Does one block; it should release the GIL for most of a few milliseconds. One that takes
+        longer may do a piece and give the :class:`Rest`.
     threads : int
         Threads to use, the calling one included.
     size : callable
@@ -103,7 +112,9 @@ class _Run:
             if index >= len(self.blocks):
                 return
             try:
-                self.work(self.blocks[index])
+                result = self.work(self.blocks[index])
+                while isinstance(result, Rest) and not self.stopped:
+                    result = self.work(result.block)
             except BaseException as error:
                 self.stopped = True
                 if reporting:

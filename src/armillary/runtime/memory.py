@@ -7,7 +7,12 @@ import contextvars
 import re
 import threading
 from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
 
+#: Where Linux tells of control groups, and which are those of this process.
+CONTROL_GROUPS = Path("/sys/fs/cgroup")
+OWN_CONTROL_GROUPS = Path("/proc/self/cgroup")
 #: Part of the free memory that a result may take.
 FRACTION = 0.8
 
@@ -15,7 +20,17 @@ _most: contextvars.ContextVar[int | None] = contextvars.ContextVar("most", defau
 
 
 class ResultTooLarge(MemoryError):
-    """A result would not fit into the memory that there is for it."""
+    """A result would not fit into the memory that there is for it.
+
+    Attributes
+    ----------
+    parts : int
+        In about how many parts it would fit.
+    """
+
+    def __init__(self, message: str, parts: int) -> None:
+        super().__init__(message)
+        self.parts = parts
 
 
 @contextlib.contextmanager
@@ -29,10 +44,35 @@ def memory_for_results(n_bytes: int) -> Iterator[None]:
 
 
 def available_memory() -> int:
-    """Bytes that can be had now without swapping."""
+    """Bytes that can be had now without swapping, or without the control group's limit."""
     import psutil
 
-    return int(psutil.virtual_memory().available)
+    return min([int(psutil.virtual_memory().available), *(free for free, _ in _control_groups())])
+
+
+def total_memory() -> int:
+    """Bytes of the machine, or of the control group that this process is in."""
+    import psutil
+
+    return min([int(psutil.virtual_memory().total), *(total for _, total in _control_groups())])
+
+
+def _control_groups() -> Iterator[tuple[int, int]]:
+    """What is free and what is allowed in each control group (version 2) above this process."""
+    try:
+        (line,) = (li for li in OWN_CONTROL_GROUPS.read_text().split() if li[:3] == "0::")
+    except (OSError, ValueError):
+        return
+    group = CONTROL_GROUPS / line[3:].lstrip("/")
+    for folder in (group, *group.parents):
+        try:
+            most = int((folder / "memory.max").read_text())
+            used = int((folder / "memory.current").read_text())
+            files = re.search(r"^inactive_file (\d+)", (folder / "memory.stat").read_text(), re.M)
+        except (OSError, ValueError):
+            continue  # no limit here, which is the word "max", or no such group
+        # Pages of files count as used, but go when memory is wanted.
+        yield most - used + int(files[1] if files else 0), most
 
 
 class MemoryGuard:
@@ -55,6 +95,11 @@ class MemoryGuard:
         self._rows = self._items = 0
         self._lock = threading.Lock()
 
+    @property
+    def most(self) -> int:
+        """Items that fit."""
+        return self._most
+
     def add(self, rows: int, items: int) -> None:
         """Count rows that are done and what they brought.
 
@@ -66,14 +111,18 @@ class MemoryGuard:
         with self._lock:
             self._rows += rows
             self._items += items
-            if self._items <= self._most:
-                return
-            # At least one row: the first may already be too much.
-            whole = self._items / max(self._rows, 1) * self._n_rows
+            if self._items > self._most:
+                # At least one row: the first may already be too much.
+                self.refuse(self._items / max(self._rows, 1) * self._n_rows)
+
+    def refuse(self, items: float) -> NoReturn:
+        """Raise :class:`ResultTooLarge` for a result of so many items."""
+        needed, free = (n * self._bytes_per_item for n in (items, self._most))
         raise ResultTooLarge(
-            f"the result would hold about {whole:.2g} pairs ({_size(whole * self._bytes_per_item)} "
-            f"with what making it takes), and {_size(self._most * self._bytes_per_item)} of memory "
-            f"can be used; lower the radius, or match parts of the left catalogue"
+            f"the result would hold about {items:.2g} pairs ({_size(needed)} with what making it "
+            f"takes), and {_size(free)} of memory can be used; lower the radius, or match parts of "
+            f"the left catalogue",
+            parts=int(items / max(self._most, 1)) + 1,
         )
 
 
@@ -86,7 +135,7 @@ _UNITS |= {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
 
 def memory_limit(memory: int | float | str | None) -> int:
-    """The ``memory`` argument of a call in bytes; None means a quarter of the machine's.
+    """The ``memory`` argument of a call in bytes; None means a quarter of what there is.
 
     Raises
     ------
@@ -100,9 +149,7 @@ def memory_limit(memory: int | float | str | None) -> int:
     (4000000000, 1610612736)
     """
     if memory is None:
-        import psutil
-
-        return int(psutil.virtual_memory().total // 4)
+        return total_memory() // 4
     text = str(memory).strip().lower()
     match = re.fullmatch(r"([0-9.]+(?:e[0-9]+)?)\s*([kmgt]i?)?b?", text)
     try:

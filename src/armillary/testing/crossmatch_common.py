@@ -469,10 +469,10 @@ def kinds_of_arrays(door: Door, backend: str) -> None:
 
 @common
 def inputs_are_left_alone(door: Door, backend: str) -> None:
-    """The caller's arrays, which the catalogues share, are not changed."""
-    left, right = field(24)
-    radius = np.full(len(left[0]), 30.0)
-    given = dict(zip(ARGUMENTS, (*left, *right, radius), strict=True))
+    """The arrays of the caller's catalogues, and his radii, are not changed."""
+    left, right = (Catalog(*positions) for positions in field(24))
+    radius = np.full(len(left), 30.0)
+    given = dict(zip(ARGUMENTS, (left.ra, left.dec, right.ra, right.dec, radius), strict=True))
     before = {name: array.copy() for name, array in given.items()}
     door(backend, left, right, radius)
     for name, array in given.items():

@@ -8,6 +8,8 @@ from ...io.columns import listed
 
 #: What a catalogue can have.
 ROLES = ("ra", "dec", "pm_ra_cosdec", "pm_dec", "epoch", "error")
+#: What may be one number for a whole catalogue instead of a column.
+NUMBERS = ("epoch", "error")
 
 #: Pairs of names, the first that is there counts: plain names, then those of VizieR (a leading
 #: underscore: computed by VizieR), SExtractor, Pan-STARRS and 2MASS.

@@ -7,6 +7,10 @@ from typing import Any
 import numpy as np
 
 from ...io.columns import RawColumn, mask_of, parse_unit, split_unit
+from ...io.quiet import quiet
+
+#: Years that an epoch can be in; what is beyond is a Julian date, or days of some other count.
+FIRST_YEAR, LAST_YEAR = 1000.0, 3000.0
 
 #: What stands for no value in columns of text, in lower case.
 _MISSING = ("", "-", "--", "---", "...", "null", "none", "nan", "n/a", "na", "<na>")
@@ -24,11 +28,11 @@ def angle(name: str, value: Any) -> np.ndarray:
     """
     from astropy import units
 
-    values, unit = _split(value)
+    values, unit = _split(name, value)
     parsed = parse_unit(unit)
     if parsed is not None and name == "ra" and parsed.is_equivalent(units.hour):
         unit = units.hourangle * parsed.to(units.hour)
-    data = _data(values)
+    data = _data(name, values)
     if _is_text(data):
         return _from_text(name, np.atleast_1d(data), mask_of(values), unit)
     return vector(name, RawColumn(values, unit), units.deg)
@@ -44,22 +48,38 @@ def milliarcseconds_per_year(name: str, value: Any, shape: tuple[int, ...]) -> n
 def julian_years(epoch: Any, shape: tuple[int, ...]) -> float | np.ndarray:
     """A Julian year, or one for each row, from numbers, a column of years or a ``Time``.
 
+    One for all is a float. Of years for each row some may be unknown (NaN or masked).
+
     Raises
     ------
     ValueError
-        If it is no time or not finite, or has another length.
+        If it is no time, has another length, or is no year within 1000 to 3000.
     """
-    if hasattr(epoch, "jyear"):
-        epoch = epoch.jyear
     from astropy import units
 
-    values = _split(epoch).values
-    array = vector("epoch", epoch, units.yr, shape)
-    if not np.all(np.isfinite(array)):
+    if hasattr(epoch, "jyear"):
+        epoch = epoch.jyear
+    one = is_number(epoch)
+    if _data("epoch", _split("epoch", epoch).values).dtype.kind == "b":
+        raise ValueError(f"epoch must be a Julian year, not {epoch!r:.60}")
+    array = vector("epoch", epoch, units.yr, None if one else shape)
+    fits = (array >= FIRST_YEAR) & (array <= LAST_YEAR)
+    wrong = np.flatnonzero(~fits if one else ~(fits | np.isnan(array)))
+    if len(wrong):
+        found = f", not {array[0]}" if one else f"; row {wrong[0]} is {array[wrong[0]]}"
         raise ValueError(
-            f"epoch must be finite; row {np.flatnonzero(~np.isfinite(array))[0]} is not"
+            f"epoch must be a Julian year within {FIRST_YEAR:g} to {LAST_YEAR:g}{found}; pass a "
+            f"Julian date as an astropy Time"
         )
-    return float(array[0]) if np.ndim(values) == 0 or _all_equal(array) else array
+    return float(array[0]) if one or _all_equal(array) else owned(array, epoch)
+
+
+def julian_year(epoch: Any) -> float:
+    """One known Julian year; the same errors."""
+    year = julian_years(epoch, (1,))
+    if not isinstance(year, float):
+        raise ValueError(f"epoch must be a known Julian year, not {epoch!r:.60}")
+    return year
 
 
 def _all_equal(array: np.ndarray) -> bool:
@@ -77,12 +97,14 @@ def vector(name: str, value: Any, unit: Any, shape: tuple[int, ...] | None = Non
     ValueError
         If it holds no numbers, is in a unit of something else, or has another shape.
     """
-    values, given = _split(value)
+    values, given = _split(name, value)
     factor = _factor(name, given, unit)
     mask = mask_of(values)
-    data = _data(values)
-    if data.dtype.kind not in "biufO":
-        raise ValueError(f"{name} must be numbers ({unit}), not {data.dtype}")
+    data = _data(name, values)
+    if values is None or data.dtype.kind not in "biufO":
+        raise ValueError(
+            f"{name} must be numbers ({unit}), not {None if values is None else data.dtype}"
+        )
     try:
         array = np.ascontiguousarray(data, dtype=np.float64)
     except (TypeError, ValueError):
@@ -100,13 +122,77 @@ def vector(name: str, value: Any, unit: Any, shape: tuple[int, ...] | None = Non
     return array
 
 
-def _split(value: Any) -> RawColumn:
-    return value if isinstance(value, RawColumn) else split_unit(value)
+def is_number(value: Any) -> bool:
+    """Whether it is one number and no array of them, with a unit or without."""
+    values = value.values if isinstance(value, RawColumn) else split_unit(value).values
+    return not isinstance(values, (list, tuple)) and np.ndim(values) == 0
 
 
-def _data(values: Any) -> np.ndarray:
+# ------------------------------------------------------------------ whose memory it is
+
+
+def read_only(array: np.ndarray) -> np.ndarray:
+    """A view that nobody can write through."""
+    view = array.view()
+    view.setflags(write=False)
+    return view
+
+
+def owned(array: np.ndarray, value: Any) -> np.ndarray:
+    """An array made from ``value``, read-only, and copied if its memory can still be written to.
+
+    A conversion has copied already. What is read-only all the way down needs no copy: arrays of
+    another catalogue, files mapped for reading, columns of Arrow.
+    """
+    if _can_be_written_to(array) and _shares_memory(array, value):
+        array = array.copy()
+    array.setflags(write=False)
+    return array
+
+
+def _can_be_written_to(array: Any) -> bool:
+    # A read-only view of an array that is not: the one beneath counts.
+    while isinstance(array, np.ndarray):
+        if array.flags.writeable:
+            return True
+        array = array.base
+    return False
+
+
+def _shares_memory(array: np.ndarray, value: Any) -> bool:
+    values = value.values if isinstance(value, RawColumn) else split_unit(value).values
+    if isinstance(values, (list, tuple)):
+        return False
+    return np.may_share_memory(array, np.asarray(getattr(values, "unmasked", values)))
+
+
+# ------------------------------------------------------------------ numbers and units
+
+
+def _split(name: str, value: Any) -> RawColumn:
+    if isinstance(value, RawColumn):
+        return value
+    if isinstance(value, (list, tuple)) and any(hasattr(item, "unit") for item in value):
+        value = _combined(name, value)
+    return split_unit(value)
+
+
+def _combined(name: str, quantities: Any) -> Any:
+    """One quantity from a list of them."""
+    from astropy import units
+
+    try:
+        return units.Quantity(quantities)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} holds quantities that are not of one kind: {error}") from error
+
+
+def _data(name: str, values: Any) -> np.ndarray:
     """The array behind a masked one, or behind a column of a library."""
-    return np.ma.getdata(np.asarray(getattr(values, "unmasked", values)))
+    try:
+        return np.ma.getdata(np.asarray(getattr(values, "unmasked", values)))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} cannot be made an array of numbers: {error}") from error
 
 
 def _factor(name: str, given: Any, unit: Any) -> float:
@@ -158,6 +244,8 @@ def _from_sexagesimal(name: str, text: np.ndarray, rows: np.ndarray) -> np.ndarr
     # What this does not know astropy does, a hundred times slower.
     parts = compute.extract_regex(pa.array(text.tolist()), _SEXAGESIMAL)
     usual = np.asarray(compute.is_valid(parts))
+    if name == "ra":
+        _refuse_decimals(text[~usual], rows[~usual])
     found = np.empty(len(text))
     for i in np.flatnonzero(~usual):
         found[i] = _angle_of(name, str(text[i]), int(rows[i]))
@@ -176,12 +264,27 @@ def _from_sexagesimal(name: str, text: np.ndarray, rows: np.ndarray) -> np.ndarr
     return found
 
 
+def _refuse_decimals(text: np.ndarray, rows: np.ndarray) -> None:
+    """Beside right ascensions in hours a number could be hours or degrees."""
+    for value, row in zip(text, rows, strict=True):
+        try:
+            float(value)
+        except ValueError:
+            continue
+        raise ValueError(
+            f"ra mixes sexagesimal text with decimal numbers, which may be hours or degrees: row "
+            f"{row} is {str(value)!r}"
+        )
+
+
 def _angle_of(name: str, value: str, row: int) -> float:
     from astropy import units
     from astropy.coordinates import Angle
 
     try:
-        return float(Angle(value, units.hourangle if name == "ra" else units.deg).degree)
+        # astropy warns of 60 seconds, which are a minute.
+        with quiet():
+            return float(Angle(value, units.hourangle if name == "ra" else units.deg).degree)
     except ValueError as error:
         reason = str(error).partition("\n")[0].rstrip(".").replace("np.str_(", "").rstrip(")")
         raise ValueError(

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...io.columns import split_unit
-from .quantities import vector
+from .quantities import is_number, vector
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,7 @@ def arcseconds(name: str, value: Any) -> np.ndarray:
     from astropy import units
 
     array = vector(name, value, units.arcsec)
-    if np.ndim(split_unit(value).values) == 0:
+    if is_number(value):
         array = array.reshape(())
     bad = np.flatnonzero(~(array >= 0.0))
     if len(bad):

@@ -19,6 +19,7 @@ from ...runtime.threads import thread_count
 from ..catalog.quantities import julian_years
 from ..catalog.radius import NSigma, arcseconds
 from .job import Job
+from .output import refuse_existing
 from .patch import Match
 from .report import CatalogsReport
 from .side import Side
@@ -78,7 +79,7 @@ def catalogs(
         Julian year to which both catalogues are moved first, as far as they have proper motions.
     left_columns, right_columns : mapping, optional
         Columns, by name, of ``ra``, ``dec``, ``pm_ra_cosdec``, ``pm_dec``, ``epoch`` and
-        ``error``; numbers for the last two. Default: recognised names (:class:`Catalog`).
+        ``error``; numbers may stand for the last two. Default: recognised names (:class:`Catalog`).
     suffixes : tuple of str
         Added to the names of columns that both catalogues have.
     memory : int or str, optional
@@ -115,8 +116,10 @@ def catalogs(
     -----
     The result is in the order of the sky: by HEALPix pixel of order 9 (nested) of the left row,
     then by left row, separation and right row; right rows without a match come last, by their
-    own pixel and row. Neither memory nor threads change it. The column ``separation`` is in
-    arcseconds. ``out`` appears whole or not at all.
+    own pixel and row. Neither memory nor threads change it. In a HATS catalogue, rows go by
+    ``_healpix_29``, their pixel of order 29; of one that is read, rows are numbered along the
+    sky, whatever the orders of its tiles. The column ``separation`` is in arcseconds. ``out``
+    appears whole or not at all.
 
     Examples
     --------
@@ -142,18 +145,20 @@ def catalogs(
     destination = None if out is None else _checked_out(Path(out), join, overwrite)
     limits = _radius(radius), _number("min_radius", min_radius)
     year = None if epoch is None else float(np.asarray(julian_years(epoch, (1,))).ravel()[0])
-    operation = "crossmatch.within" if k is None else "crossmatch.nearest"
-    choose(Request(operation), None)
+    match = Match(
+        radius=limits[0],
+        reach=0.0,
+        k=None if k is None else int(k),
+        mutual=mutual,
+        min_radius=limits[1],
+        join=join,
+        suffixes=_suffixes(suffixes),
+    )
+    choose(Request(match.operation), None)
     sides = _sides(
         (left, right), (left_columns, right_columns), columns, year, isinstance(radius, NSigma)
     )
-    job = Job(
-        sides,
-        destination,
-        Match(limits[0], 0.0, None if k is None else int(k), mutual, limits[1], join, suffixes),
-        memory_limit(memory),
-        thread_count(threads),
-    )
+    job = Job(sides, destination, match, memory_limit(memory), thread_count(threads), overwrite)
     with reporting(progress, "crossmatch") as report:
         return job.run(report)
 
@@ -174,7 +179,18 @@ def _number(name: str, value: Any) -> float:
     return float(array)
 
 
+def _suffixes(suffixes: Any) -> tuple[str, str]:
+    is_pair = isinstance(suffixes, (tuple, list)) and len(suffixes) == 2
+    if not is_pair or not all(isinstance(suffix, str) for suffix in suffixes):
+        raise ValueError(f"suffixes must be two texts, for left and right, not {suffixes!r:.60}")
+    return tuple(suffixes)
+
+
 def _checked_out(out: Path, join: str, overwrite: bool) -> Path:
+    if not out.name or out.name.startswith("."):
+        raise ValueError(
+            f"out must have a name that does not begin with '.', which {str(out)!r} has not"
+        )
     if out.suffix.lower() not in (*PARQUET, ""):
         raise ValueError(
             f"out must end in {' or '.join(PARQUET)}, or in no suffix for a HATS catalogue, "
@@ -185,8 +201,10 @@ def _checked_out(out: Path, join: str, overwrite: bool) -> Path:
             "an outer join can be written as Parquet only: in a HATS catalogue right rows without "
             "a match would have no position"
         )
-    if out.exists() and not overwrite:
-        raise FileExistsError(f"{str(out)!r} exists; pass overwrite=True to replace it")
+    if not out.suffix and out.is_file():
+        raise FileExistsError(f"{str(out)!r} is a file; a HATS catalogue does not replace one")
+    if not overwrite:
+        refuse_existing(out)
     if out.suffix or not out.is_dir():
         check_destination(out)
     elif not is_hats(out):
@@ -204,6 +222,9 @@ def _sides(
     unknown = sorted(set(columns or {}) - {"left", "right"})
     if unknown:
         raise ValueError(f"columns may have 'left' and 'right', not {unknown[0]!r}")
+    for side, names in (columns or {}).items():
+        if isinstance(names, str):
+            raise ValueError(f"columns: {side!r} must be a list of names, not the text {names!r}")
     left, right = (
         Side.of(name, open_catalog(path), named or {}, (columns or {}).get(name), epoch, with_error)
         for name, path, named in zip(("left", "right"), paths, roles, strict=True)

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+#: Flags that are written at once.
+BLOCK = 1 << 20
+
 
 class RowFlags:
     """Flags of rows, in a file that is mapped: there may be billions.
@@ -16,12 +19,19 @@ class RowFlags:
         Rows.
     folder : Path
         Where the file may be.
+
+    Raises
+    ------
+    OSError
+        If the disk is full.
     """
 
     def __init__(self, n: int, folder: Path) -> None:
-        self._array = (
-            np.memmap(folder / "flags", np.bool_, "w+", shape=(n,)) if n else np.zeros(0, bool)
-        )
+        self._array = np.zeros(0, bool)
+        if n:
+            path = folder / "flags"
+            _write_zeros(path, n)
+            self._array = np.memmap(path, np.bool_, "r+", shape=(n,))
 
     def set(self, rows: np.ndarray) -> None:
         self._array[rows] = True
@@ -34,3 +44,10 @@ class RowFlags:
 
     def close(self) -> None:
         self._array = np.zeros(0, bool)
+
+
+def _write_zeros(path: Path, n: int) -> None:
+    """A file of zeros that has its place on the disk: a map of one that has not dies of SIGBUS."""
+    with open(path, "wb") as file:
+        for first in range(0, n, BLOCK):
+            file.write(bytes(min(BLOCK, n - first)))

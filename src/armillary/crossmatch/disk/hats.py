@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...io.errors import CatalogFileError
+from ...io.catalog_hats import (
+    HEALPIX_ORDER,
+    along_the_sky,
+    catalog_folder,
+    catalog_properties,
+    collection_properties,
+    healpix_column,
+    partition,
+)
 from . import healpix
 from .pixels import ORDER, Range, inside
 from .rows import COUNT_SHIFT, N_COUNTS, Rows
@@ -24,17 +32,28 @@ from .side import PIXEL, ROW, Side
 if TYPE_CHECKING:
     import pyarrow as pa
 
-HEALPIX_COLUMN = "_healpix_29"
-
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """One file of a HATS catalogue."""
+    """One file of a HATS catalogue.
+
+    Attributes
+    ----------
+    order, pixel : int
+        The pixel that it covers.
+    path : Path
+        Where it is.
+    n_rows : int
+        Its rows.
+    has_keys : bool
+        Whether it has the column of pixels, as integers, by which it is sorted.
+    """
 
     order: int
     pixel: int
     path: Path
     n_rows: int
+    has_keys: bool
 
     @property
     def range(self) -> Range:
@@ -80,53 +99,63 @@ class HatsFolder:
         Raises
         ------
         CatalogFileError
-            If the folder is no such catalogue.
+            (A ValueError.) If the folder is no such catalogue.
         """
-        collection = path / "collection.properties"
-        if not collection.is_file():
-            return cls._catalog(path)
-        stated = read_properties(collection)
-        if "hats_primary_table_url" not in stated:
-            raise CatalogFileError(f"{collection} does not name hats_primary_table_url")
-        main = cls._catalog(path / stated["hats_primary_table_url"])
+        main = cls._catalog(catalog_folder(path))
+        stated = collection_properties(path) or {}
         names = stated.get("all_margins", stated.get("default_margin", "")).split()
-        margins = [cls._catalog(path / name) for name in names]
-        wide = [m for m in margins if m.threshold >= radius]
-        best = min(wide, key=lambda margin: margin.threshold, default=None)
+        # Without keys nobody knows which rows those of a margin are.
+        margins = [cls._catalog(path / name) for name in names] if main.has_keys else []
+        fit = [m for m in margins if m.has_keys and m.threshold >= radius]
+        best = min(fit, key=lambda margin: margin.threshold, default=None)
         return cls(main.path, main.properties, main.tiles, best)
 
     @classmethod
     def _catalog(cls, path: Path) -> HatsFolder:
-        for name in ("hats.properties", "properties"):
-            if (path / name).is_file():
-                return cls(path, read_properties(path / name), tuple(_tiles(path)))
-        raise CatalogFileError(f"{path} is no HATS catalogue: it has no file hats.properties")
+        properties = catalog_properties(path)
+        return cls(path, properties, tuple(_tiles(path, healpix_column(properties))))
 
     @property
     def threshold(self) -> float:
         """Arcseconds that a margin cache reaches."""
         return float(self.properties.get("hats_margin_threshold", 0.0))
 
+    @property
+    def has_keys(self) -> bool:
+        """Whether the pixels of all rows are known to the order in which they are sorted."""
+        order = self.properties.get("hats_col_healpix_order", str(HEALPIX_ORDER))
+        return order == str(HEALPIX_ORDER) and all(tile.has_keys for tile in self.tiles)
 
-def read_properties(path: Path) -> dict[str, str]:
-    """The entries of a file of ``key=value`` lines."""
-    lines = (line.strip() for line in path.read_text().splitlines())
-    pairs = (line.partition("=") for line in lines if line and not line.startswith(("#", "!")))
-    return {key.strip(): value.strip() for key, _, value in pairs}
+    def keys(self, tile: Tile) -> np.ndarray:
+        """The pixels by which the rows of one of its tiles are sorted."""
+        from pyarrow import parquet
+
+        columns = [healpix_column(self.properties)]
+        table = parquet.read_table(tile.path, columns=columns, partitioning=None)
+        return table.column(0).to_numpy().astype(np.int64)
 
 
-def _tiles(path: Path) -> list[Tile]:
+def _tiles(folder: Path, keys: str) -> list[Tile]:
+    found: list[Path] = []
+    for place in folder.glob("dataset/Norder=*/Dir=*/Npix=*"):
+        # A tile may also be a folder of files.
+        found += place.glob("*.parquet") if place.is_dir() else [place]
+    dataset = folder / "dataset"
+    return [_tile(path, keys) for path in sorted(found, key=lambda p: _along(p, dataset))]
+
+
+def _along(path: Path, dataset: Path) -> tuple[int, int, Path]:
+    return along_the_sky(path.relative_to(dataset))
+
+
+def _tile(path: Path, keys: str) -> Tile:
+    import pyarrow as pa
     from pyarrow import parquet
 
-    found = []
-    for file in path.glob("dataset/Norder=*/Dir=*/Npix=*"):
-        order = int(file.parent.parent.name.partition("=")[2])
-        pixel = int(file.stem.partition("=")[2])
-        # A tile may also be a folder of files.
-        parts = sorted(file.glob("*.parquet")) if file.is_dir() else [file]
-        for part in parts:
-            found.append(Tile(order, pixel, part, parquet.read_metadata(part).num_rows))
-    return sorted(found, key=lambda t: (t.pixel << (2 * (29 - t.order)), t.order, t.path))
+    metadata = parquet.read_metadata(path)
+    schema = metadata.schema.to_arrow_schema()
+    has_keys = keys in schema.names and schema.field(keys).type in (pa.int64(), pa.uint64())
+    return Tile(*partition(path), path, metadata.num_rows, has_keys)
 
 
 class HatsRows(Rows):
@@ -141,15 +170,13 @@ class HatsRows(Rows):
         self.n_rows = sum(sizes)
         self._first_row = np.cumsum([0, *sizes])
         self.counts = self._estimated_counts()
-        #: How often a margin cache has served in place of neighbouring tiles.
-        self.margins_used = 0
 
     @property
     def edges(self) -> list[int]:
         """Where tiles begin, if each is best matched by itself: when it has a margin."""
         if self.folder.margin is None:
             return []
-        return [edge for tile in self.folder.tiles for edge in tile.range]
+        return [edge for tile in self.folder.tiles if tile.order <= ORDER for edge in tile.range]
 
     # ------------------------------------------------------------ reading
 
@@ -165,12 +192,13 @@ class HatsRows(Rows):
         Where the patch lies in one tile, and there is a margin cache, neighbours stay shut.
         """
         around = [i for i, t in enumerate(self.folder.tiles) if _overlap(t, [home])]
-        if self.folder.margin is None or len(around) != 1:
+        if self.folder.margin is None or len(around) != 1 or not ranges:
             return self.read(ranges)
         tile = self.folder.tiles[around[0]]
-        if not (tile.range.first <= home.first and home.last <= tile.range.last):
+        # A smaller tile does not hold all of the pixel of ORDER that it is in.
+        is_whole = tile.order <= ORDER
+        if not (is_whole and tile.range.first <= home.first and home.last <= tile.range.last):
             return self.read(ranges)
-        self.margins_used += 1
         margin = [
             self._rows_of_margin(other)
             for other in self.folder.margin.tiles
@@ -213,11 +241,9 @@ class HatsRows(Rows):
         return rows.filter(inside(pixels, list(ranges)))
 
     def _rows_of_margin(self, tile: Tile) -> pa.Table:
-        from pyarrow import parquet
-
+        assert self.folder.margin is not None
         rows = self._prepared(tile.path, 0)
-        keys = parquet.read_table(tile.path, columns=[HEALPIX_COLUMN], partitioning=None)
-        return _with_column(rows, ROW, self._row_numbers(keys.column(0).to_numpy()))
+        return _with_column(rows, ROW, self._row_numbers(self.folder.margin.keys(tile)))
 
     def _prepared(self, path: Path, first_row: int) -> pa.Table:
         from pyarrow import parquet
@@ -245,7 +271,7 @@ class HatsRows(Rows):
 
         Rows of one key follow each other in the cache as they do in their tile.
         """
-        starts = np.array([t.pixel << (2 * (29 - t.order)) for t in self.folder.tiles])
+        starts = np.array([t.pixel << (2 * (HEALPIX_ORDER - t.order)) for t in self.folder.tiles])
         owner = np.searchsorted(starts, keys, side="right") - 1
         order = np.argsort(keys, kind="stable")
         sorted_keys = keys[order]
@@ -260,10 +286,7 @@ class HatsRows(Rows):
 
     @functools.lru_cache(maxsize=16)  # noqa: B019  (lives as long as one match)
     def _keys(self, index: int) -> np.ndarray:
-        from pyarrow import parquet
-
-        path = self.folder.tiles[index].path
-        return parquet.read_table(path, columns=[HEALPIX_COLUMN], partitioning=None)[0].to_numpy()
+        return self.folder.keys(self.folder.tiles[index])
 
     # ------------------------------------------------------------ planning
 

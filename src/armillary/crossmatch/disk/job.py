@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...io.catalog_files import is_hats
+from ...io.catalog_hats import HEALPIX_COLUMN, is_hats
 from ...plugins.records import Provenance, Request
 from ...plugins.select import choose
-from ...runtime.memory import ResultTooLarge, memory_for_results
+from ...runtime.memory import memory_for_results
 from ...runtime.progress import Progress
 from ..catalog.catalog import EpochWarning, different_epochs
 from ..catalog.radius import NSigma
@@ -42,12 +42,17 @@ from .temporary import temporary_folder
 if TYPE_CHECKING:
     import pyarrow as pa
 
-#: Rows of a run that is sorted at once.
-RUN_ROWS = 1 << 20
+#: Most and fewest rows of a run that is sorted at once.
+RUN_ROWS, LEAST_RUN = 1 << 20, 1000
+#: How often a run is in memory while it is sorted: as it is read, as it is kept, and in order.
+COPIES_OF_RUN = 3
 #: Parts of the memory for runs that are not spilled, and for the patches that are worked on.
 MEMORY_FOR_RUNS, MEMORY_FOR_PATCHES = 0.45, 0.4
 #: Bytes for the pairs of a patch that there always are.
 LEAST_FOR_PAIRS = 1 << 20
+
+#: Matches a patch with so many threads, or gives its parts.
+Work = Callable[[Patch, int], Found | list[Patch]]
 
 
 class Job:
@@ -60,18 +65,25 @@ class Job:
         match: Match,
         memory: int,
         threads: int,
+        overwrite: bool,
     ) -> None:
         self.sides = sides
         self.out = out
         self.match = match
         self.memory = memory
         self.threads = threads
+        self.overwrite = overwrite
         self.stopped = threading.Event()
         self.schema = self._schema()
+        self.position = self._position_columns() if out is not None and not out.suffix else None
 
     def _schema(self) -> pa.Schema:
-        """The columns of the result; raises if two would have one name."""
+        """The columns of the result; raises if there are none, or two would have one name."""
         left, right = (side.kept_schema() for side in self.sides)
+        if self.match.join == "anti" and not left.names:
+            raise ValueError(
+                "columns: join='anti' writes left columns only, and none of them is to be kept"
+            )
         new_names(left.names, right.names, self.match.suffixes)
         return rows_alone(*self.sides, left.empty_table(), "left", self.match).schema
 
@@ -79,35 +91,32 @@ class Job:
         beside = self.out if self.out is not None else Path.cwd() / "armillary-crossmatch"
         if self.out is None and not os.access(beside.parent, os.W_OK):
             beside = Path(tempfile.gettempdir()) / beside.name
+        self.progress = _Progress(report, [side.file.n_rows for side in self.sides])
         try:
             with temporary_folder(beside) as folder, contextlib.ExitStack() as stack:
-                left, right = self._rows(folder, report)
+                left, right = (self._rows_of(side, folder) for side in self.sides)
                 self._warn_of_epochs()
                 self._set_reach(left, right)
                 output = self._output(folder)
                 stack.callback(output.close)
-                return self._matched(left, right, output, folder, report)
+                return self._matched(left, right, output, folder)
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
+            lost = "temporary files" if self.out is None else repr(self.out.name)
             raise OSError(
                 errno.ENOSPC,
-                f"the disk of {str(beside.parent)!r} is full; {beside.name!r} was not written",
+                f"the disk of {str(beside.parent)!r} is full; {lost} could not be written",
             ) from error
 
     # -------------------------------------------------------------- rows by pixel
-
-    def _rows(self, folder: Path, report: Progress | None) -> tuple[Rows, Rows]:
-        self.progress = _Progress(report, [side.file.n_rows for side in self.sides])
-        left, right = (self._rows_of(side, folder) for side in self.sides)
-        return left, right
 
     def _rows_of(self, side: Side, folder: Path) -> Rows:
         # Errors and positions of another epoch are known only when all rows were read.
         if is_hats(side.file.path) and not side.moves and not side.with_error:
             radius = self.match.radius
             rows = HatsRows(side, HatsFolder.open(side.file.path, float(radius)))  # type: ignore[arg-type]
-            self.progress.read(rows.n_rows)
+            self.progress.add(rows.n_rows)
             return rows
         spilled = SpilledRows(side, folder, int(self.memory * MEMORY_FOR_RUNS / 2))
 
@@ -118,14 +127,24 @@ class Job:
 
         with contextlib.closing(self._in_order(add, self._numbered(side))) as sorted_rows:
             for n_rows in sorted_rows:
-                self.progress.read(n_rows)
+                self.progress.add(n_rows)
         return spilled
 
     def _numbered(self, side: Side) -> Iterator[tuple[int, int, pa.RecordBatch]]:
         first_row = 0
-        for number, batch in enumerate(side.file.batches(side.read, rows=RUN_ROWS)):
+        batches = side.file.batches(side.read, rows=self._run_rows(side))
+        for number, batch in enumerate(batches):
             yield number, first_row, batch
             first_row += batch.num_rows
+
+    def _run_rows(self, side: Side) -> int:
+        """Rows of a run, of which each thread sorts one, with one that is read ahead."""
+        few = next(side.file.batches(side.read, rows=LEAST_RUN), None)
+        if few is None:
+            return RUN_ROWS
+        n_bytes = self.memory * (1.0 - MEMORY_FOR_RUNS) / (self.threads + 1) / COPIES_OF_RUN
+        fitting = int(n_bytes * few.num_rows / max(few.nbytes, 1))
+        return min(max(fitting, LEAST_RUN), RUN_ROWS)
 
     def _warn_of_epochs(self) -> None:
         if self.sides[0].epoch is not None:
@@ -148,12 +167,18 @@ class Job:
     def _output(self, folder: Path) -> Output:
         if self.out is None:
             return NoOutput()
-        if self.out.suffix:
-            return ParquetOutput(self.out, folder, self.schema)
-        return HatsOutput(self.out, folder, self.schema, *self._position_columns())
+        if self.position is None:
+            return ParquetOutput(self.out, folder, self.schema, self.overwrite)
+        return HatsOutput(self.out, folder, self.schema, self.position, self.overwrite)
 
     def _position_columns(self) -> tuple[str, str]:
-        """What the columns of the left positions are called in the result."""
+        """What the columns of the left positions are called in the result.
+
+        Raises
+        ------
+        ValueError
+            If a HATS catalogue cannot be made of it.
+        """
         left, right = (side.kept_schema().names for side in self.sides)
         shown = (
             left if self.match.join == "anti" else new_names(left, right, self.match.suffixes)[0]
@@ -167,40 +192,45 @@ class Job:
                 "a match at another epoch can be written as Parquet only: a HATS catalogue is "
                 "sorted by the positions that it holds"
             )
+        for role in ("ra", "dec"):
+            if not self.sides[0].is_plain_degrees(role):
+                raise ValueError(
+                    f"a HATS catalogue needs positions in degrees, as 64-bit numbers, which column "
+                    f"{self.sides[0].roles[role]!r} of the left catalogue is not; write Parquet"
+                )
+        if HEALPIX_COLUMN in self.schema.names:
+            raise ValueError(
+                f"a HATS catalogue has a column {HEALPIX_COLUMN!r} of its own; leave out, by "
+                f"columns, the one that would be kept"
+            )
         return str(found[0]), str(found[1])
 
     # -------------------------------------------------------------- patches
 
-    def _matched(
-        self, left: Rows, right: Rows, output: Output, folder: Path, report: Progress | None
-    ) -> CatalogsReport:
+    def _matched(self, left: Rows, right: Rows, output: Output, folder: Path) -> CatalogsReport:
         share = self.memory * MEMORY_FOR_PATCHES / (self.threads + 1)
         plan = patches(left, right, share)
         # A pair takes memory as two row numbers and as a row of the result.
         row = BYTES_PER_PAIR + left.bytes_per_row() + right.bytes_per_row()
         for_pairs = max(LEAST_FOR_PAIRS, int(share * BYTES_PER_PAIR / row))
-        inner_threads = self.threads if len(plan) < self.threads else 1
         matched_right = RowFlags(right.n_rows, folder)
         statistics = PairStatistics(max(self.match.reach, 1e-9))
         n_pairs = n_matched_left = 0
         provenance: Provenance | None = None
 
-        def work(patch: Patch) -> Found | Patch:
-            try:
-                with memory_for_results(for_pairs):
-                    return match_patch(
-                        left,
-                        right,
-                        patch,
-                        self.match,
-                        wanted=self.out is not None,
-                        threads=inner_threads,
-                        check=self._check,
-                    )
-            except ResultTooLarge:
-                return patch
+        def work(patch: Patch, threads: int) -> Found | list[Patch]:
+            with memory_for_results(for_pairs):
+                return match_patch(
+                    left,
+                    right,
+                    patch,
+                    self.match,
+                    wanted=self.out is not None,
+                    threads=threads,
+                    check=self._check,
+                )
 
-        with contextlib.closing(self._found(work, map(Patch, plan))) as every:
+        with contextlib.closing(self._found(work, plan)) as every:
             for found in every:
                 if found.table is not None:
                     output.write(found.table, found.pixels)
@@ -209,7 +239,7 @@ class Job:
                 n_pairs += len(found.separation)
                 n_matched_left += found.n_matched_left
                 provenance = provenance or found.provenance
-                self.progress.matched(found.n_left)
+                self.progress.add(found.n_left)
         self._write_alone(left, right, output, matched_right)
         n_matched_right = matched_right.count()
         matched_right.close()
@@ -230,16 +260,24 @@ class Job:
             provenance=provenance or self._provenance(),
         )
 
-    def _found(
-        self, work: Callable[[Patch], Found | Patch], every: Iterable[Patch]
-    ) -> Generator[Found, None, None]:
-        """What came of each patch, or of its halves where it has too many pairs."""
-        with contextlib.closing(self._in_order(work, every)) as results:
+    def _found(self, work: Work, plan: list[Patch]) -> Generator[Found, None, None]:
+        """What came of each patch, or of its parts where there are too many rows or pairs."""
+        threads = self.threads if len(plan) < self.threads else 1
+
+        def ahead(patch: Patch) -> Found | list[Patch]:
+            return work(patch, threads) if patch.parts == 1 else [patch]
+
+        with contextlib.closing(self._in_order(ahead, plan)) as results:
             for result in results:
-                if isinstance(result, Patch):
-                    yield from self._found(work, result.halves())
-                else:
-                    yield result
+                yield from self._found_in_parts(work, result)
+
+    def _found_in_parts(self, work: Work, result: Found | list[Patch]) -> Iterator[Found]:
+        """Parts one after the other, in this thread, each by all threads: they are large."""
+        if isinstance(result, Found):
+            yield result
+            return
+        for part in result:
+            yield from self._found_in_parts(work, work(part, self.threads))
 
     def _write_alone(
         self, left: Rows, right: Rows, output: Output, matched_right: RowFlags
@@ -253,9 +291,9 @@ class Job:
         if self.match.join != "outer":
             return
         share = self.memory * MEMORY_FOR_PATCHES
-        for home in patches(right, left, share):
+        for patch in patches(right, left, share):
             self._check()
-            self._write_right(right.read([home]), output, matched_right)
+            self._write_right(patch.own(right), output, matched_right)
         self._write_right(right.unknown(), output, matched_right)
 
     def _write_right(self, rows: pa.Table, output: Output, matched_right: RowFlags) -> None:
@@ -264,8 +302,7 @@ class Job:
         output.write(table, rows.column(PIXEL).to_numpy())
 
     def _provenance(self) -> Provenance:
-        operation = "crossmatch.within" if self.match.k is None else "crossmatch.nearest"
-        return choose(Request(operation), None).provenance(self.threads)
+        return choose(Request(self.match.operation), None).provenance(self.threads)
 
     def _check(self, *_: Any) -> None:
         if self.stopped.is_set():
@@ -312,19 +349,13 @@ class _Progress:
         self._total = sum(known) + known[0]
         self._done = 0
 
-    def read(self, n: int) -> None:
-        self._add(n)
-
-    def matched(self, n: int) -> None:
-        self._add(n)
+    def add(self, n: int) -> None:
+        self._done += n
+        self._total = max(self._total, self._done)
+        self._tell()
 
     def finish(self) -> None:
         self._done = self._total = max(self._total, self._done)
-        self._tell()
-
-    def _add(self, n: int) -> None:
-        self._done += n
-        self._total = max(self._total, self._done)
         self._tell()
 
     def _tell(self) -> None:

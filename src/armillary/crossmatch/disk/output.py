@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import os
-import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ... import __version__
+from ...io.catalog_hats import HEALPIX_COLUMN, HEALPIX_ORDER
 from . import healpix
-from .hats import HEALPIX_COLUMN
 from .pixels import NOWHERE, ORDER
 
 if TYPE_CHECKING:
@@ -71,10 +70,13 @@ class ParquetOutput(Output):
         Where it is written, on the same file system.
     schema : Schema
         Its columns.
+    overwrite : bool
+        Whether it may replace a file.
     """
 
-    def __init__(self, out: Path, folder: Path, schema: pa.Schema) -> None:
+    def __init__(self, out: Path, folder: Path, schema: pa.Schema, overwrite: bool) -> None:
         self._out = out
+        self._overwrite = overwrite
         self._path = folder / "result.parquet"
         self._writer = parquet_writer(self._path, schema)
         self._schema = schema
@@ -103,6 +105,8 @@ class ParquetOutput(Output):
             self._write_waiting(self._n_waiting)
         self.close()
         synchronised(self._path)
+        if not self._overwrite:
+            refuse_existing(self._out)
         os.replace(self._path, self._out)
 
     def close(self) -> None:
@@ -124,24 +128,35 @@ class HatsOutput(Output):
         Where it is written, on the same file system.
     schema : Schema
         Its columns.
-    ra, dec : str
-        The columns of the result that hold the positions.
+    position : tuple of str
+        The columns of the result that hold right ascension and declination (degrees).
+    overwrite : bool
+        Whether it may replace a catalogue.
     """
 
-    def __init__(self, out: Path, folder: Path, schema: pa.Schema, ra: str, dec: str) -> None:
+    def __init__(
+        self,
+        out: Path,
+        folder: Path,
+        schema: pa.Schema,
+        position: tuple[str, str],
+        overwrite: bool,
+    ) -> None:
         import pyarrow as pa
 
         self._out = out
+        self._overwrite = overwrite
+        self._folder = folder
         self._root = folder / "hats"
         self._sorted = folder / "sorted.parquet"
-        self._position = ra, dec
+        self._position = position
         self._schema = schema.insert(0, pa.field(HEALPIX_COLUMN, pa.int64()))
         self._writer = parquet_writer(self._sorted, self._schema)
         #: Rows in each pixel of ORDER.
         self._counts = np.zeros(12 << (2 * ORDER), np.int64)
 
     def write(self, table: pa.Table, pixels: np.ndarray) -> None:
-        """Add rows, each with its key; in a tile they ascend by it.
+        """Add rows, each with its key.
 
         Raises
         ------
@@ -155,11 +170,12 @@ class HatsOutput(Output):
                 "left rows without a position have no place in a HATS catalogue; write Parquet"
             )
         ra, dec = (table.column(name).to_numpy() for name in self._position)
-        keys = healpix.pixels(ra.astype(np.float64), dec.astype(np.float64), 29)
-        order = np.lexsort([keys, pixels])
+        keys = healpix.pixels(ra, dec, HEALPIX_ORDER)
         table = table.add_column(0, self._schema.field(0), pa.array(keys))
-        self._writer.write_table(table.take(order).cast(self._schema), row_group_size=ROW_GROUP)
-        np.add.at(self._counts, pixels, 1)
+        self._writer.write_table(table.cast(self._schema), row_group_size=ROW_GROUP)
+        if len(pixels):
+            first, last = int(pixels[0]), int(pixels[-1]) + 1
+            self._counts[first:last] += np.bincount(pixels - pixels[0], minlength=last - first)
         self.n_rows += table.num_rows
 
     def finish(self) -> None:
@@ -168,10 +184,24 @@ class HatsOutput(Output):
         tiles = tiling(self._counts)
         self._write_tiles(tiles)
         self._describe(tiles)
-        self._sorted.unlink()
+        for path in self._root.rglob("*"):
+            if path.is_file():
+                synchronised(path)
+        if not self._overwrite:
+            refuse_existing(self._out)
+        self._take_name()
+
+    def _take_name(self) -> None:
+        """Give the folder its name; an older one goes with the temporary folder."""
+        older = self._folder / "older"
         if self._out.exists():
-            shutil.rmtree(self._out)
-        os.replace(self._root, self._out)
+            os.replace(self._out, older)
+        try:
+            os.replace(self._root, self._out)
+        except OSError:
+            if older.exists():
+                os.replace(older, self._out)
+            raise
 
     def close(self) -> None:
         """Close the file; closing it twice does nothing."""
@@ -186,6 +216,7 @@ class HatsOutput(Output):
             path = self._root / tile_path(order, pixel)
             path.parent.mkdir(parents=True, exist_ok=True)
             table = rows.take(n_rows)
+            table = table.take(np.argsort(table.column(HEALPIX_COLUMN).to_numpy(), kind="stable"))
             parquet.write_table(
                 table,
                 path,
@@ -210,7 +241,7 @@ class HatsOutput(Output):
             "hats_col_ra": self._position[0],
             "hats_col_dec": self._position[1],
             "hats_col_healpix": HEALPIX_COLUMN,
-            "hats_col_healpix_order": 29,
+            "hats_col_healpix_order": HEALPIX_ORDER,
             "hats_npix_suffix": ".parquet",
             "hats_max_rows": TILE_ROWS,
             "hats_order": max((order for order, _, _ in tiles), default=0),
@@ -293,6 +324,18 @@ def parquet_writer(path: Path, schema: pa.Schema):  # type: ignore[no-untyped-de
         compression_level=COMPRESSION_LEVEL,
         use_dictionary=repeating,
     )
+
+
+def refuse_existing(out: Path) -> None:
+    """Make sure that nothing is replaced.
+
+    Raises
+    ------
+    FileExistsError
+        If there is something already.
+    """
+    if out.exists():
+        raise FileExistsError(f"{str(out)!r} exists; pass overwrite=True to replace it")
 
 
 def synchronised(path: Path) -> None:

@@ -16,7 +16,7 @@ from ..sky.api import nearest, within
 from ..sky.result import Matches
 from ..sky.tables import combine_arrow
 from . import healpix
-from .pixels import Range, cover
+from .pixels import Range, cover, distinct
 from .rows import Rows
 from .side import PIXEL, ROW, Side
 
@@ -60,6 +60,11 @@ class Match:
     join: str
     suffixes: tuple[str, str]
 
+    @property
+    def operation(self) -> str:
+        """Who finds the pairs."""
+        return "crossmatch.within" if self.k is None else "crossmatch.nearest"
+
     def of(self, left: Any, right: Any, threads: int, check: Callable[..., None]) -> Matches:
         """The matches of two catalogues in memory."""
         options: dict[str, Any] = {
@@ -88,14 +93,17 @@ class Patch:
     part: int = 0
     parts: int = 1
 
-    def halves(self) -> tuple[Patch, Patch]:
-        """The same rows as two patches."""
-        first = Patch(self.home, 2 * self.part, 2 * self.parts)
-        return first, dataclasses.replace(first, part=first.part + 1)
+    def split(self, n: int) -> list[Patch]:
+        """The same rows as n patches, which follow each other."""
+        return [Patch(self.home, n * self.part + i, n * self.parts) for i in range(n)]
 
-    def rows(self, n: int) -> slice:
-        """Which of the n rows at home are in it."""
-        return slice(n * self.part // self.parts, n * (self.part + 1) // self.parts)
+    def own(self, rows: Rows) -> pa.Table:
+        """Its rows, along the sky; those of the other parts are let go."""
+        table = rows.read([self.home])
+        if self.parts == 1:
+            return table
+        n = table.num_rows
+        return table.take(np.arange(n * self.part // self.parts, n * (self.part + 1) // self.parts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +149,7 @@ def match_patch(
     wanted: bool,
     threads: int,
     check: Callable[..., None],
-) -> Found:
+) -> Found | list[Patch]:
     """Match the left rows of a patch with everything within reach of them.
 
     Parameters
@@ -159,17 +167,18 @@ def match_patch(
     check : callable
         Called now and then; stops the work by raising.
 
+    Returns
+    -------
+    Found or list of Patch
+        Parts of the patch, if it has more pairs than fit into memory.
+
     Raises
     ------
-    ResultTooLarge
-        If there are more pairs than fit into memory, and fewer rows may help.
     MemoryError
         If one left row alone has more.
     """
     check()
-    here = left.read([patch.home])
-    own = patch.rows(here.num_rows)
-    here = here.slice(own.start, own.stop - own.start)
+    here = patch.own(left)
     mine = here.column(ROW).to_numpy()
     degrees = match.reach / 3600.0
     occupied = here.column(PIXEL).to_numpy()
@@ -182,14 +191,15 @@ def match_patch(
         pairs, rows = _pairs(left.side, right.side, here, others, match, threads, check)
     except ResultTooLarge as error:
         if len(mine) > 1:
-            raise
+            return patch.split(min(max(error.parts, 2), len(mine)))
         raise MemoryError(str(error)) from None
-    at_home = np.isin(here.column(ROW).to_numpy(), mine)
+    numbers = here.column(ROW).to_numpy()
+    at_home = np.isin(numbers, mine)
     kept = at_home[rows[0]]
+    offsets = _some_offsets(pairs, numbers[rows[0]], kept, left.n_rows)
     if not kept.all():
         rows = tuple(column[kept] for column in rows)
     check()
-    offsets = _some_offsets(pairs, here, kept, left.n_rows)
     joined = _joined(rows, np.flatnonzero(at_home), match.join)
     table = _table(left.side, right.side, here, others, joined, match) if wanted else None
     return Found(
@@ -198,7 +208,7 @@ def match_patch(
         separation=rows[2],
         offsets=offsets,
         n_left=int(at_home.sum()),
-        n_matched_left=_distinct(rows[0]),
+        n_matched_left=len(distinct(rows[0])),
         right_rows=others.column(ROW).to_numpy()[rows[1]],
         provenance=pairs.provenance,
     )
@@ -286,6 +296,9 @@ def _table(
     import pyarrow as pa
 
     def taken(table: pa.Table, kept: tuple[str, ...], chosen: np.ndarray) -> pa.Table:
+        # A table without columns has no rows that could be taken.
+        if not kept:
+            return pa.table({})
         return table.select(kept).take(pa.array(chosen, mask=chosen < 0))
 
     own = taken(left_rows, left.kept, rows[0])
@@ -295,11 +308,14 @@ def _table(
 
 
 def _some_offsets(
-    pairs: Matches, here: pa.Table, kept: np.ndarray, n_rows: int
+    pairs: Matches, left_rows: np.ndarray, kept: np.ndarray, n_rows: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Offsets of the pairs of every n-th left row: a picture needs no more."""
+    """Offsets of the pairs of every n-th left row: a picture needs no more.
+
+    Which ones the row numbers tell, so that patches make no difference.
+    """
     step = n_rows // MAX_OFFSETS + 1
-    chosen = np.flatnonzero(kept)[::step]
+    chosen = np.flatnonzero(kept & (left_rows % step == 0))
     some = dataclasses.replace(
         pairs,
         left=pairs.left[chosen],
@@ -307,7 +323,3 @@ def _some_offsets(
         separation=pairs.separation[chosen],
     )
     return some.offsets
-
-
-def _distinct(ascending: np.ndarray) -> int:
-    return int(np.count_nonzero(np.diff(ascending))) + 1 if len(ascending) else 0

@@ -26,9 +26,6 @@ class Range(NamedTuple):
     last: int
 
 
-WHOLE_SKY = Range(0, N_PIXELS)
-
-
 def cover(pixels: np.ndarray, radius: float) -> list[Range]:
     """Where everything lies that is within a radius of anything in some pixels.
 

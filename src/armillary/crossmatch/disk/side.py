@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -9,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...io.catalog_files import CatalogFile
-from ...io.columns import RawColumn
+from ...io.catalog_hats import catalog_folder, catalog_properties, healpix_column, is_hats
+from ...io.columns import RawColumn, parse_unit
 from ..catalog.catalog import Catalog
-from ..catalog.columns import ROLES, choose_columns
+from ..catalog.columns import NUMBERS, ROLES, choose_columns
 from ..catalog.quantities import julian_years
 from . import healpix
 from .pixels import ORDER
@@ -69,22 +71,27 @@ class Side:
         Raises
         ------
         ValueError
-            If a column is missing, or positions or needed errors cannot be found.
+            If a column is missing or has a name that is ours, or positions or needed errors
+            cannot be found.
         TypeError
-            If there is no such role.
+            If there is no such role, or it cannot be what is given.
         """
         names = file.schema.names
-        unknown = sorted(set(columns) - set(ROLES))
-        if unknown:
-            raise TypeError(f"{name}_columns has no {unknown[0]!r}; it may have {', '.join(ROLES)}")
-        numbers = {role: float(v) for role, v in columns.items() if isinstance(v, (int, float))}
-        named = {role: v for role, v in columns.items() if role not in numbers}
+        ours = [column for column in names if column.startswith(PREFIX)]
+        if ours:
+            raise ValueError(
+                f"{file.path}: names that begin with {PREFIX!r} are used in matching; rename "
+                f"column {ours[0]!r}"
+            )
+        _check_roles(name, columns)
+        given = {role: float(v) for role, v in columns.items() if isinstance(v, numbers.Real)}
+        named = {role: v for role, v in columns.items() if role not in given}
         try:
             chosen = choose_columns(names, named)
         except ValueError as error:
             raise ValueError(f"{file.path}: {error}") from None
         roles: dict[str, str | float] = {role: names[i] for role, i in chosen.items()}
-        roles |= numbers
+        roles |= given
         if with_error and "error" not in roles:
             raise ValueError(
                 f"a radius in sigma needs errors; name them in {name}_columns, as in "
@@ -93,10 +100,8 @@ class Side:
         missing = [column for column in kept or () if column not in names]
         if missing:
             raise ValueError(f"columns: {file.path} has no column {missing[0]!r}")
-        everything = tuple(n for n in names if not n.startswith("_healpix"))
-        return cls(
-            name, file, roles, everything if kept is None else tuple(kept), epoch, with_error
-        )
+        chosen_kept = _all_columns(file) if kept is None else tuple(kept)
+        return cls(name, file, roles, chosen_kept, epoch, with_error)
 
     # ------------------------------------------------------------ columns
 
@@ -130,6 +135,15 @@ class Side:
             for role in ("ra", "dec")
         )
         return self.moves or not plain
+
+    def is_plain_degrees(self, role: str) -> bool:
+        """Whether the column of a position holds degrees as they are, in double precision."""
+        import pyarrow as pa
+        from astropy import units
+
+        field = self.file.schema.field(str(self.roles[role]))
+        unit = self._unit(field.name)
+        return field.type == pa.float64() and (unit is None or parse_unit(unit) == units.deg)
 
     def kept_schema(self) -> pa.Schema:
         """The columns of the result that come from this side."""
@@ -180,7 +194,7 @@ class Side:
         except ValueError as error:
             last = first_row + batch.num_rows - 1
             raise ValueError(f"{self.file.path}, rows {first_row:,} to {last:,}: {error}") from None
-        table = pa.table([batch.column(name) for name in self.kept], names=self.kept)
+        kept = {name: batch.column(name) for name in self.kept}
         columns = {
             ROW: np.arange(first_row, first_row + len(catalog)),
             PIXEL: healpix.pixels(catalog.ra, catalog.dec, ORDER).astype(np.uint32),
@@ -189,9 +203,8 @@ class Side:
             columns |= {RA: catalog.ra, DEC: catalog.dec}
         if self.with_error and catalog.error is not None:
             columns[ERROR] = catalog.error
-        for name, values in columns.items():
-            table = table.append_column(name, pa.array(values))
-        return table, catalog
+        added = {name: pa.array(values) for name, values in columns.items()}
+        return pa.table(kept | added), catalog
 
     def in_memory(self, table: pa.Table, order: np.ndarray | None) -> Catalog:
         """The positions of prepared rows, taken in some order; None means as they are."""
@@ -202,9 +215,33 @@ class Side:
             name = names[role] if stored else str(self.roles[role])
             column = table.column(name).to_numpy()
             values = column if order is None else column[order]
+            values.setflags(write=False)  # what nobody can write to need not be copied
             columns[role] = RawColumn(values, None if stored else self._unit(name))
         return Catalog(**columns)
 
     def _unit(self, name: str) -> str | None:
         unit = (self.file.schema.field(name).metadata or {}).get(b"unit")
         return unit.decode() if unit else None
+
+
+def _check_roles(side: str, columns: Mapping[str, Any]) -> None:
+    """Make sure that roles exist, and are names, or numbers where they may be."""
+    unknown = sorted(set(columns) - set(ROLES))
+    if unknown:
+        raise TypeError(f"{side}_columns has no {unknown[0]!r}; it may have {', '.join(ROLES)}")
+    for role, value in columns.items():
+        if value is None or isinstance(value, str):
+            continue
+        if role not in NUMBERS or not isinstance(value, numbers.Real):
+            raise TypeError(
+                f"{side}_columns: {role} must be the name of a column, not {value!r:.60}; "
+                f"only {' and '.join(NUMBERS)} may be numbers"
+            )
+
+
+def _all_columns(file: CatalogFile) -> tuple[str, ...]:
+    """The columns of a file, but not that by which a HATS catalogue sorts its rows."""
+    keys = None
+    if is_hats(file.path):
+        keys = healpix_column(catalog_properties(catalog_folder(file.path)))
+    return tuple(name for name in file.schema.names if name != keys)

@@ -23,8 +23,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-#: Rows of a piece of a run in a file, which is read as a whole.
-PIECE_ROWS = 1 << 13
+#: Bytes and most rows of a piece of a run in a file, which is read as a whole; and fewest rows.
+PIECE_BYTES = 1 << 17
+PIECE_ROWS, LEAST_PIECE = 1 << 13, 64
+#: More slices of a run than this are copied together.
+MOST_SLICES = 8
 
 
 class _RunInMemory:
@@ -33,7 +36,7 @@ class _RunInMemory:
     def __init__(self, table: pa.Table) -> None:
         self.table = table
 
-    def around(self, ranges: Sequence[Range]) -> pa.Table:
+    def around(self, edges: np.ndarray) -> pa.Table:
         """Sorted rows that hold all of some ranges, and maybe others."""
         return self.table
 
@@ -47,23 +50,29 @@ class _RunInFile:
         table = table.combine_chunks()
         self._path = path
         #: The first pixel of each piece.
-        self._firsts = table.column(PIXEL).to_numpy()[::PIECE_ROWS].copy()
+        rows = _piece_rows(table)
+        self._firsts = table.column(PIXEL).to_numpy()[::rows].copy()
         with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-            writer.write_table(table, max_chunksize=PIECE_ROWS)
+            writer.write_table(table, max_chunksize=rows)
 
-    def around(self, ranges: Sequence[Range]) -> pa.Table:
+    def around(self, edges: np.ndarray) -> pa.Table:
         """Sorted rows that hold all of some ranges, and maybe others."""
         import pyarrow as pa
 
-        wanted = np.zeros(len(self._firsts), bool)
-        for first, last in ranges:
-            # The piece before the first that begins in a range may end in it.
-            begin = int(np.searchsorted(self._firsts, np.uint32(first))) - 1
-            wanted[max(begin, 0) : np.searchsorted(self._firsts, np.uint32(last))] = True
+        places = np.searchsorted(self._firsts, edges)
+        # The piece before the first that begins in a range may end in it.
+        begins, n = np.maximum(places[::2] - 1, 0), len(self._firsts) + 1
+        changes = np.bincount(begins, minlength=n) - np.bincount(places[1::2], minlength=n)
+        wanted = np.cumsum(changes[:-1]) > 0
         with pa.OSFile(str(self._path)) as source:
             reader = pa.ipc.open_file(source)
             pieces = [reader.get_batch(int(i)) for i in np.flatnonzero(wanted)]
             return pa.Table.from_batches(pieces, reader.schema).combine_chunks()
+
+
+def _piece_rows(table: pa.Table) -> int:
+    in_bytes = PIECE_BYTES * table.num_rows // max(table.nbytes, 1)
+    return min(max(in_bytes, LEAST_PIECE), PIECE_ROWS)
 
 
 class SpilledRows(Rows):
@@ -132,13 +141,8 @@ class SpilledRows(Rows):
         edges = np.array(list(itertools.chain.from_iterable(ranges)), np.uint32)
         parts = [self._empty()]
         for number in sorted(self._runs):
-            table = self._runs[number].around(ranges)
-            places = np.searchsorted(table.column(PIXEL).to_numpy(), edges)
-            parts += [
-                table.slice(first, last - first)
-                for first, last in zip(places[::2], places[1::2], strict=True)
-                if last > first
-            ]
+            table = self._runs[number].around(edges)
+            parts += _in_ranges(table, np.searchsorted(table.column(PIXEL).to_numpy(), edges))
         return pa.concat_tables(parts).combine_chunks()
 
     def unknown(self) -> pa.Table:
@@ -159,3 +163,15 @@ class SpilledRows(Rows):
 
         nothing = pa.RecordBatch.from_pylist([], schema=self.side.file.schema)
         return self.side.prepared(nothing.select(self.side.read), 0)[0]
+
+
+def _in_ranges(table: pa.Table, places: np.ndarray) -> list[pa.Table]:
+    """The rows between each two places, in few pieces."""
+    firsts, lasts = places[::2], places[1::2]
+    filled = np.flatnonzero(lasts > firsts)
+    if len(filled) <= MOST_SLICES:
+        return [table.slice(firsts[i], lasts[i] - firsts[i]) for i in filled]
+    changes = np.zeros(table.num_rows + 1, np.int64)
+    changes[firsts[filled]] += 1
+    changes[lasts[filled]] -= 1
+    return [table.take(np.flatnonzero(np.cumsum(changes[:-1])))]

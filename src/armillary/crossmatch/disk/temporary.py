@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
 import re
 import shutil
 import tempfile
@@ -19,11 +20,11 @@ CLOCK_SLACK = 5
 def temporary_folder(out: Path) -> Iterator[Path]:
     """A folder next to ``out``; those of earlier runs that died are removed first.
 
-    Its name holds the process and when that began, by which a later run knows that nobody
-    needs it any more.
+    Its name holds the host, the process and when that began, by which a later run on this host
+    knows that nobody needs it any more.
     """
     remove_abandoned(out)
-    me = f"{os.getpid()}-{_began(os.getpid())}"
+    me = f"{_host()}.{os.getpid()}-{_began(os.getpid())}"
     folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.{me}.", suffix=f".{_MARK}", dir=out.parent))
     try:
         yield folder
@@ -32,12 +33,18 @@ def temporary_folder(out: Path) -> Iterator[Path]:
 
 
 def remove_abandoned(out: Path) -> None:
-    """Remove the folders of runs for the same ``out`` whose process is gone."""
-    pattern = re.compile(rf"\.{re.escape(out.name)}\.(\d+)-(\d+)\.\w+\.{_MARK}")
+    """Remove the folders of runs for the same ``out`` on this host whose process is gone."""
+    name = re.escape(f".{out.name}.{_host()}.")
+    pattern = re.compile(rf"{name}(\d+)-(\d+)\.\w+\.{_MARK}")
     for folder in out.parent.iterdir():
         match = pattern.fullmatch(folder.name)
         if match and abs(_began(int(match[1])) - int(match[2])) > CLOCK_SLACK:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _host() -> str:
+    """The name of this machine, as part of the name of a folder."""
+    return re.sub(r"[^\w-]", "-", platform.node()) or "host"
 
 
 def _began(process: int) -> int:

@@ -17,8 +17,15 @@ from ...plugins.registry import CORE
 from ...plugins.select import Plan, choose
 from ...runtime.progress import Progress, reporting
 from ...runtime.threads import thread_count
-from ..catalog.catalog import Catalog, EpochWarning, as_catalog, different_epochs
-from ..catalog.quantities import julian_years
+from ..catalog.catalog import (
+    Catalog,
+    EpochWarning,
+    as_catalog,
+    different_epochs,
+    is_pair,
+    moved,
+)
+from ..catalog.quantities import julian_year, read_only
 from ..catalog.radius import NSigma, arcseconds
 from .result import Matches
 
@@ -44,9 +51,12 @@ def nearest(
     Parameters
     ----------
     left, right : Catalog, (ra, dec), SkyCoord or table
-        The catalogues: right ascensions and declinations in degrees, an astropy ``SkyCoord``,
+        The catalogues: a tuple of right ascensions and declinations in degrees (or a list of
+        two arrays, but no list of tuples), an astropy ``SkyCoord``,
         a table of astropy, pandas or pyarrow with recognised column names, or a
-        :class:`Catalog`, which can also hold proper motions, epochs and errors.
+        :class:`Catalog`, which can also hold proper motions, epochs and errors. Arrays are not
+        copied where they can be used as they are, and the result keeps them: leave them alone
+        while you use it. A :class:`Catalog` has arrays of its own.
     radius : float, Quantity, array_like of shape (n,), NSigma or None
         Largest separation (arcsec, inclusive): one for all, one for each left row, or
         :func:`n_sigma`. None means no limit.
@@ -57,15 +67,16 @@ def nearest(
     min_radius : float or Quantity
         Smallest separation (arcsec, inclusive). With 0 a source at the same position counts.
     epoch : float or Time, optional
-        Julian year to which both catalogues are moved first, as far as they have proper
-        motions. None means to compare positions as they are.
+        Julian year (1000 to 3000) to which both catalogues are moved first, as far as they have
+        proper motions. None means to compare positions as they are.
     backend : str, optional
         Backend to use; None lets the selection decide.
     threads : int, optional
         Threads; None means ``ARMILLARY_THREADS`` or every processor. The result does not
         depend on it.
     progress : callable or bool, optional
-        Called with (rows done, rows in all); True shows a bar in a terminal.
+        Called with (rows done, rows in all), at the end with both equal; ``mutual`` counts left
+        rows twice. True shows a bar in a terminal.
 
     Returns
     -------
@@ -109,14 +120,15 @@ def nearest(
         raise ValueError(f"k must be a whole number of at least 1, not {k!r}")
     if mutual and k != 1:
         raise ValueError(f"mutual=True is about the one nearest; k must then be 1, not {k}")
-    job = _Job.of("crossmatch.nearest", left, right, radius, min_radius, epoch, backend)
     threads = thread_count(threads)
+    job = _Job.of("crossmatch.nearest", left, right, radius, min_radius, epoch, backend, threads)
     with reporting(progress, "crossmatch") as report:
-        first_part = _part(report, 0, 2) if mutual else report
-        plan, pairs = job.nearest(int(k), threads, first_part)
+        rows = _RowsDone(report, len(job.left.ra), 2 if mutual else 1)
+        plan, pairs = job.nearest(int(k), rows.part(0))
         if mutual and len(pairs["left"]):
-            pairs = job.mutual(pairs, threads, _part(report, 1, 2))
-    return job.matches(pairs, plan, threads)
+            pairs = job.mutual(pairs, rows.part(1))
+        rows.end()
+    return job.matches(pairs, plan)
 
 
 def within(
@@ -169,11 +181,13 @@ def within(
     """
     if radius is None:
         raise ValueError("radius must be given: without a limit every pair is a match")
-    job = _Job.of("crossmatch.within", left, right, radius, min_radius, epoch, backend)
     threads = thread_count(threads)
+    job = _Job.of("crossmatch.within", left, right, radius, min_radius, epoch, backend, threads)
     with reporting(progress, "crossmatch") as report:
-        plan, pairs = job.within(threads, report)
-    return job.matches(pairs, plan, threads)
+        rows = _RowsDone(report, len(job.left.ra), 1)
+        plan, pairs = job.within(rows.part(0))
+        rows.end()
+    return job.matches(pairs, plan)
 
 
 # ------------------------------------------------------------------ one call
@@ -214,6 +228,7 @@ class _Job:
     min_radius: float
     backend: str | None
     arrays_are: str
+    threads: int
 
     @classmethod
     def of(
@@ -225,42 +240,43 @@ class _Job:
         min_radius: Any,
         epoch: Any,
         backend: str | None,
+        threads: int,
     ) -> _Job:
         arrays_are = array_kind(*_coordinates(left), *_coordinates(right))
         # A first look, so that no device array is copied for a backend that cannot take it.
         choose(Request(operation, arrays=arrays_are), backend)
         with_itself = operation == "crossmatch.within" and right is None
-        first = as_catalog("left", left)
-        second = first if with_itself else as_catalog("right", right)
-        first, second = _at_one_epoch(first, second, epoch)
+        first = as_catalog("left", left, threads)
+        second = first if with_itself else as_catalog("right", right, threads)
+        first, second = _at_one_epoch(first, second, epoch, threads)
         sides = _side(first, radius), _side(second, radius)
         least = arcseconds("min_radius", min_radius)
         if least.ndim or not np.isfinite(least):
             raise ValueError(f"min_radius must be one finite number, not {min_radius!r}")
         limits = _radius(radius, *sides)
-        return cls(operation, *sides, with_itself, *limits, float(least), backend, arrays_are)
+        return cls(
+            operation, *sides, with_itself, *limits, float(least), backend, arrays_are, threads
+        )
 
-    def nearest(
-        self, k: int, threads: int, report: Progress | None
-    ) -> tuple[Plan, dict[str, np.ndarray]]:
-        arguments = _positions(self.left, self.right) | {"radius": _read_only(self.radius)}
+    def nearest(self, k: int, report: Progress | None) -> tuple[Plan, dict[str, np.ndarray]]:
+        arguments = _positions(self.left, self.right) | {"radius": read_only(self.radius)}
         # No row has more neighbours than there are.
         options = self._options(self.right_radius) | {"k": (min(k, max(1, len(self.right.ra))), 1)}
-        return self._run(arguments, options, threads, report)
+        return self._run(arguments, options, report)
 
-    def within(self, threads: int, report: Progress | None) -> tuple[Plan, dict[str, np.ndarray]]:
-        arguments = _positions(self.left, self.right) | {"radius": _read_only(self.radius)}
+    def within(self, report: Progress | None) -> tuple[Plan, dict[str, np.ndarray]]:
+        arguments = _positions(self.left, self.right) | {"radius": read_only(self.radius)}
         options = self._options(self.right_radius) | {"with_itself": (self.with_itself, False)}
-        return self._run(arguments, options, threads, report)
+        return self._run(arguments, options, report)
 
     def mutual(
-        self, pairs: Mapping[str, np.ndarray], threads: int, report: Progress | None
+        self, pairs: Mapping[str, np.ndarray], report: Progress | None
     ) -> dict[str, np.ndarray]:
         """The pairs whose left row is also the nearest of their right row."""
         chosen, which = np.unique(pairs["right"], return_inverse=True)
         arguments = {
-            "left_ra": _read_only(self.right.ra[chosen]),
-            "left_dec": _read_only(self.right.dec[chosen]),
+            "left_ra": read_only(self.right.ra[chosen]),
+            "left_dec": read_only(self.right.dec[chosen]),
             "right_ra": self.left.ra,
             "right_dec": self.left.dec,
         }
@@ -270,38 +286,37 @@ class _Job:
         else:
             radius = np.zeros(1) if self.right_radius is None else self.right_radius[chosen]
             other = np.broadcast_to(self.radius, self.left.ra.shape)
-        arguments["radius"] = _read_only(np.ascontiguousarray(radius))
+        arguments["radius"] = read_only(np.ascontiguousarray(radius))
         other = None if other is None else np.ascontiguousarray(other)
         options = self._options(other) | {"k": (1, 1)}
-        back = self._run(arguments, options, threads, report)[1]
+        back = self._run(arguments, options, report)[1]
         nearest_left = np.full(len(chosen), -1)
         nearest_left[back["left"]] = back["right"]
         keep = nearest_left[which.ravel()] == pairs["left"]
         return {name: array[keep] for name, array in pairs.items()}
 
-    def matches(self, pairs: Mapping[str, np.ndarray], plan: Plan, threads: int) -> Matches:
+    def matches(self, pairs: Mapping[str, np.ndarray], plan: Plan) -> Matches:
         return Matches(
-            left=_read_only(self.left.in_catalog(pairs["left"])),
-            right=_read_only(self.right.in_catalog(pairs["right"])),
-            separation=_read_only(pairs["separation"]),
+            left=read_only(self.left.in_catalog(pairs["left"])),
+            right=read_only(self.right.in_catalog(pairs["right"])),
+            separation=read_only(pairs["separation"]),
             left_catalog=self.left.catalog,
             right_catalog=self.right.catalog,
             n_dropped_left=self.left.n_dropped,
             n_dropped_right=self.right.n_dropped,
             with_itself=self.with_itself,
-            provenance=plan.provenance(threads),
+            provenance=plan.provenance(self.threads),
         )
 
     def _options(self, right_radius: np.ndarray | None) -> dict[str, tuple[Any, Any]]:
         if right_radius is not None:
-            right_radius = _read_only(right_radius)
+            right_radius = read_only(right_radius)
         return {"right_radius": (right_radius, None), "min_radius": (self.min_radius, 0.0)}
 
     def _run(
         self,
         arguments: Mapping[str, np.ndarray],
         options: Mapping[str, tuple[Any, Any]],
-        threads: int,
         report: Progress | None,
     ) -> tuple[Plan, dict[str, np.ndarray]]:
         request = Request(
@@ -312,7 +327,7 @@ class _Job:
             arrays=self.arrays_are,
         )
         plan = choose(request, self.backend)
-        result = call(plan, arguments, options, {"threads": threads, "progress": report})
+        result = call(plan, arguments, options, {"threads": self.threads, "progress": report})
         pairs = checked_arrays(plan, result, SHAPES, DTYPES)
         if plan.backend.distribution != CORE:
             _check_pairs(plan, pairs, len(arguments["left_ra"]), len(arguments["right_ra"]))
@@ -320,40 +335,70 @@ class _Job:
 
 
 def _coordinates(value: Any) -> tuple[Any, ...]:
-    return tuple(value) if isinstance(value, (tuple, list)) and len(value) == 2 else ()
+    return tuple(value) if is_pair(value) else ()
 
 
-def _part(report: Progress | None, part: int, parts: int) -> Progress | None:
-    """Progress of one of several equal parts as progress of the whole."""
-    if report is None:
-        return None
-    return lambda done, total: report(part * total + done, parts * total)
+class _RowsDone:
+    """Progress of a whole call in left rows, whatever its parts count, up to its end.
+
+    A call without rows counts as one, so that its end is more than nothing.
+    """
+
+    def __init__(self, report: Progress | None, n_rows: int, parts: int) -> None:
+        self._report = report
+        self._rows = max(1, n_rows)
+        self._total = parts * self._rows
+        self._last = -1
+
+    def part(self, number: int) -> Progress | None:
+        """What one of the parts, all equally long, reports its own progress to."""
+        if self._report is None:
+            return None
+
+        def told(done: float, total: float) -> None:
+            share = done / total if total else 1.0
+            self._tell(number * self._rows + round(share * self._rows))
+
+        return told
+
+    def end(self) -> None:
+        """Report the end, if no part has."""
+        if self._last < self._total:
+            self._tell(self._total)
+
+    def _tell(self, done: int) -> None:
+        self._last = done
+        if self._report is not None:
+            self._report(done, self._total)
 
 
 def _positions(left: _Side, right: _Side) -> dict[str, np.ndarray]:
+    # Of a view a backend cannot lift the protection, as it could of the array itself.
     return {
-        "left_ra": left.ra,
-        "left_dec": left.dec,
-        "right_ra": right.ra,
-        "right_dec": right.dec,
+        "left_ra": read_only(left.ra),
+        "left_dec": read_only(left.dec),
+        "right_ra": read_only(right.ra),
+        "right_dec": read_only(right.dec),
     }
 
 
-def _at_one_epoch(left: Catalog, right: Catalog, epoch: Any) -> tuple[Catalog, Catalog]:
+def _at_one_epoch(
+    left: Catalog, right: Catalog, epoch: Any, threads: int
+) -> tuple[Catalog, Catalog]:
     if epoch is not None:
-        epoch = julian_years(epoch, (1,))
-        moved = _moved("left", left, epoch)
-        return moved, moved if right is left else _moved("right", right, epoch)
+        epoch = julian_year(epoch)
+        there = _moved("left", left, epoch, threads)
+        return there, there if right is left else _moved("right", right, epoch, threads)
     pair = left, right
-    sentence = different_epochs([c.epoch for c in pair], [c.pm_dec is not None for c in pair])
+    sentence = different_epochs([c.epoch for c in pair], [c.moves for c in pair])
     if sentence:
         warnings.warn(sentence, EpochWarning, stacklevel=4)
     return left, right
 
 
-def _moved(name: str, catalog: Catalog, epoch: Any) -> Catalog:
+def _moved(name: str, catalog: Catalog, epoch: float, threads: int) -> Catalog:
     try:
-        return catalog.at(epoch)
+        return moved(catalog, epoch, threads)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
 
@@ -367,7 +412,7 @@ def _side(catalog: Catalog, radius: Any) -> _Side:
     if mask is None:
         return _Side(catalog, catalog.ra, catalog.dec, None)
     rows = np.flatnonzero(mask)
-    return _Side(catalog, _read_only(catalog.ra[rows]), _read_only(catalog.dec[rows]), rows)
+    return _Side(catalog, read_only(catalog.ra[rows]), read_only(catalog.dec[rows]), rows)
 
 
 def _radius(radius: Any, left: _Side, right: _Side) -> tuple[np.ndarray, np.ndarray | None]:
@@ -416,9 +461,3 @@ def _check_pairs(plan: Plan, pairs: Mapping[str, np.ndarray], n_left: int, n_rig
                 f"{plan.backend} returned pairs that are not by left row, separation, right row: "
                 f"{name!r} falls after pair {np.flatnonzero(wrong)[0]}"
             )
-
-
-def _read_only(array: np.ndarray) -> np.ndarray:
-    view = array.view()
-    view.setflags(write=False)
-    return view

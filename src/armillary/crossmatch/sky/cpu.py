@@ -6,20 +6,24 @@ What is computed is defined in reference.py, how is told at the top of kernel.py
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from ...runtime.blocks import Progress, run_blocks
+from ...runtime.blocks import Progress, Rest, run_blocks
 from ...runtime.memory import MemoryGuard
 from . import kernel
 
 #: Rows of a block that is copied into zones: about two milliseconds.
 COPY_ROWS = 1 << 18
-#: Left rows of a block that is searched, and where each has many neighbours.
-SEARCH_ROWS, CROWDED_ROWS = 4096, 256
-#: More neighbours within the radius than this, on average, make a row crowded.
-CROWDED = 100
+#: Left rows of a block that is searched.
+SEARCH_ROWS = 4096
+#: A pair in memory: two row numbers and a separation, in its chunk and in the result.
+BYTES_PER_PAIR = 48
+#: Left rows of a sample, and pairs that are enough, to tell how many pairs there will be; and how
+#: many times too many they must be to be sure.
+SAMPLE_ROWS, SAMPLE_PAIRS, CERTAINLY = 1000, 4_000_000, 2.0
 #: Pairs after which the kernel hands over what it has: 24 MB.
 CHUNK_PAIRS = 1 << 20
 #: Below this many rows in all, a second thread costs more than it gains.
@@ -146,14 +150,14 @@ class _Match:
         stars, start = self._by_zone(*self.right, grid)
         parts = np.diff(start) // ROWS_PER_PART + 2
         table_start = np.append(0, np.cumsum(parts))
-        zones = kernel.Zones(stars, start, table_start, grid.lowest, grid.zones_per_degree)
-        # Rows at one position differ in their own radius, and then each may be the nearest.
-        keep = 0 if len(self.right_radius) else k
+        zones = kernel.Zones(
+            stars, start, table_start, grid.lowest, grid.zones_per_degree, self.right_radius
+        )
         cuts = np.searchsorted(start, np.arange(COPY_ROWS // 4, start[-1], COPY_ROWS // 4))
         edges = np.unique(np.concatenate([[0], cuts, [grid.n_zones]]))
         run_blocks(
             list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)),
-            lambda block: zones.sort(*block, keep),
+            lambda block: zones.sort(*block, k),
             threads=self.threads,
         )
         return zones
@@ -198,28 +202,32 @@ class _Match:
         guard = MemoryGuard(len(left), BYTES_PER_PAIR)
         found = _Chunks()
 
-        def work(block: tuple[int, int]) -> None:
-            first, last = block
-            while first < last:
-                done, *chunk = kernel.search(
-                    zones,
-                    left,
-                    first,
-                    last,
-                    self.radius,
-                    self.right_radius,
-                    largest,
-                    self.min_radius,
-                    k,
-                    with_itself,
-                    CHUNK_PAIRS,
-                )
-                guard.add(done - first, len(chunk[0]))
-                found.add(first, tuple(chunk))
-                first = done
+        def search(first: int, last: int) -> tuple[int, Chunk]:
+            done, *chunk = kernel.search(
+                zones,
+                left,
+                first,
+                last,
+                self.radius,
+                largest,
+                self.min_radius,
+                k,
+                with_itself,
+                CHUNK_PAIRS,
+            )
+            return done, tuple(chunk)
 
+        def work(block: tuple[int, int]) -> Rest | None:
+            first, last = block
+            done, chunk = search(first, last)
+            guard.add(done - first, len(chunk[0]))
+            found.add(first, chunk)
+            return Rest((done, last)) if done < last else None
+
+        if not k and len(left) * len(self.right[0]) > guard.most:
+            _refuse_what_cannot_fit(search, len(left), guard)
         run_blocks(
-            _blocks(len(left), self._rows_of_a_block(grid, k, largest)),
+            _blocks(len(left), SEARCH_ROWS),
             work,
             threads=self.threads,
             size=lambda block: block[1] - block[0],
@@ -227,16 +235,20 @@ class _Match:
         )
         return found.in_order()
 
-    def _rows_of_a_block(self, grid: _Grid, k: int, largest: float) -> int:
-        """Fewer where each row has many neighbours, so that a block stays short."""
-        reach = float(np.hypot(self.radius.max(), largest)) / 3600.0
-        many = reach > np.sqrt(CROWDED) * grid.neighbour_distance
-        few_wanted = 0 < k <= CROWDED or len(self.right[0]) <= CROWDED
-        return CROWDED_ROWS if many and not few_wanted else SEARCH_ROWS
 
-
-#: A pair in memory: two row numbers and a separation, in its chunk and in the result.
-BYTES_PER_PAIR = 48
+def _refuse_what_cannot_fit(
+    search: Callable[[int, int], tuple[int, Chunk]], n_left: int, guard: MemoryGuard
+) -> None:
+    """Stop before the work if a sample of left rows says that there are far too many pairs."""
+    n_rows = n_pairs = 0
+    for row in range(0, n_left, n_left // SAMPLE_ROWS + 1):
+        n_rows += 1
+        n_pairs += len(search(row, row + 1)[1][0])
+        if n_pairs > SAMPLE_PAIRS:
+            break
+    expected = n_pairs / n_rows * n_left
+    if expected > CERTAINLY * guard.most:
+        guard.refuse(expected)
 
 
 class _Chunks:

@@ -13,6 +13,7 @@ class Zones:
         table_start: np.ndarray,
         lowest: float,
         zones_per_degree: float,
+        radius: np.ndarray,
     ) -> None: ...
     def sort(self, first: int, last: int, k: int) -> None: ...
 
@@ -40,7 +41,6 @@ def search(
     first: int,
     last: int,
     radius: np.ndarray,
-    right_radius: np.ndarray,
     largest_right_radius: float,
     min_radius: float,
     k: int,

@@ -16,8 +16,9 @@ The sky is cut into zones of declination, about three mean distances of neighbou
    or, as soon as k are found, the separation of the k-th: it shrinks during the walk.
 
 The edge of a circle of radius r around declination d is at most asin(sin r / cos d) away in
-right ascension, and everywhere if it holds a pole. Declinations are compared first; what is
-then left costs a haversine.
+right ascension, and everywhere if it holds a pole. Seen from afar a zone is a line, of which the
+circle cuts out less: rows far from all others look at few of them, too. Declinations are
+compared first; what is then left costs a haversine.
 
 Cost: O(N + M) copies of 24 bytes, O(M) for the sort, and per left row the rows of a strip
 of 2 r times the height of its zone. Found pairs go to the caller in chunks.
@@ -26,7 +27,7 @@ Source: the zones are those of Gray, Nieto-Santisteban & Szalay (2006), MSR-TR-2
 they are sorted in memory instead of joined in a database.
 """
 
-from libc.math cimport asin, fabs, hypot, INFINITY, sin
+from libc.math cimport asin, fabs, hypot, INFINITY, sin, sqrt
 from libc.stdint cimport int32_t, int64_t, uint32_t
 from libc.stdlib cimport free, malloc, qsort, realloc
 from libc.string cimport memcpy, memset
@@ -67,7 +68,11 @@ cdef enum:
     FEW = 8
     # Bytes of a zone that stays in the cache while it is searched.
     MAX_PREFETCH = 1 << 19
+    # Right rows that are looked at in some ten milliseconds.
+    MAX_VISITS = 1 << 21
 
+# A zone is far away if it is this many times its height away.
+cdef double FAR = 4.0
 # Bounds are drawn this much wider than computed: rounding must not lose a pair on the edge.
 cdef double WIDER = 1.0 + 1e-9
 
@@ -116,7 +121,8 @@ def fill_zones(
             z = zone_of(dec[i], lowest, zones_per_degree, n_zones)
             star = &stars[slot[z]]
             slot[z] += 1
-            star.ra = wrapped(ra[i])
+            # A pole has every right ascension: with one, its rows are seen to be at one position.
+            star.ra = wrapped(ra[i]) if fabs(dec[i]) < 90.0 else 0.0
             star.dec = dec[i]
             star.row = i
 
@@ -135,7 +141,9 @@ cdef int by_position(const void* a, const void* b) noexcept nogil:
 
 
 cdef inline uint32_t key_of(double ra, double low, double keys_per_degree) noexcept nogil:
-    return <uint32_t>((ra - low) * keys_per_degree)
+    cdef double key = (ra - low) * keys_per_degree
+    # What is no number has no key: an array that its owner changed must not break the bounds.
+    return <uint32_t>key if 0.0 <= key < N_KEYS else 0
 
 
 cdef int sort_zone(Star* stars, Py_ssize_t n) noexcept nogil:
@@ -209,15 +217,28 @@ cdef int radix_sort(
     return 0
 
 
-cdef Py_ssize_t first_of_each_position(Star* stars, Py_ssize_t n, Py_ssize_t k) noexcept nogil:
-    """Keep at most k rows of every position; gives how many rows remain."""
+cdef Py_ssize_t first_of_each_position(
+    Star* stars, Py_ssize_t n, Py_ssize_t k, const double[::1] radius
+) noexcept nogil:
+    """Leave out rows that cannot be among the k nearest; gives how many remain.
+
+    Of rows at one position these are those after the first k; where rows have radii of their
+    own, and k is 1, those that reach no farther than one before them.
+    """
     cdef Py_ssize_t i, kept = 0, same = 0
+    cdef double farthest = -1.0
+    cdef bint wanted
     for i in range(n):
-        if kept and stars[i].ra == stars[kept - 1].ra and stars[i].dec == stars[kept - 1].dec:
-            same += 1
+        if not (kept and stars[i].ra == stars[kept - 1].ra and stars[i].dec == stars[kept - 1].dec):
+            same = 0
+            farthest = -1.0
+        if radius.shape[0]:
+            wanted = k > 1 or radius[stars[i].row] > farthest
+            farthest = max(farthest, radius[stars[i].row])
         else:
-            same = 1
-        if same <= k:
+            wanted = same < k
+        same += 1
+        if wanted:
             stars[kept] = stars[i]
             kept += 1
     return kept
@@ -239,13 +260,15 @@ cdef class Zones:
     cdef int64_t[::1] stop
     cdef const int64_t[::1] table_start
     cdef int32_t[::1] table
-    cdef double[::1] ra_low, parts_per_degree, dec_low, dec_high
+    cdef double[::1] ra_low, parts_per_degree, dec_low, dec_high, cos_least, largest
+    cdef const double[::1] radius
     cdef int64_t[::1] above, below
     cdef readonly double lowest, zones_per_degree
     cdef readonly Py_ssize_t n_zones
 
-    def __init__(self, stars, start, table_start, double lowest, double zones_per_degree):
+    def __init__(self, stars, start, table_start, double lowest, double zones_per_degree, radius):
         self.stars = stars
+        self.radius = radius  # (0,) or (right rows,) arcsec, added in quadrature to the left one
         self.start = start
         self.table_start = table_start
         self.lowest = lowest
@@ -257,6 +280,8 @@ cdef class Zones:
         self.parts_per_degree = np.zeros(n_zones)
         self.dec_low = np.full(n_zones, np.inf)
         self.dec_high = np.full(n_zones, -np.inf)
+        self.cos_least = np.zeros(n_zones)
+        self.largest = np.zeros(n_zones)
         filled = np.diff(start) > 0
         numbers = np.arange(n_zones)
         # The nearest zone that holds rows, upwards and downwards, the zone itself included.
@@ -276,7 +301,7 @@ cdef class Zones:
                     failed = 1
                     break
                 if k:
-                    n = first_of_each_position(&self.stars[self.start[z]], n, k)
+                    n = first_of_each_position(&self.stars[self.start[z]], n, k, self.radius)
                     self.stop[z] = self.start[z] + n
                 self.describe(z, n)
         if failed:
@@ -292,6 +317,10 @@ cdef class Zones:
         for i in range(n):
             self.dec_low[z] = min(self.dec_low[z], stars[i].dec)
             self.dec_high[z] = max(self.dec_high[z], stars[i].dec)
+            if self.radius.shape[0]:
+                self.largest[z] = max(self.largest[z], self.radius[stars[i].row])
+        # The cosine falls towards both poles.
+        self.cos_least[z] = min(cosine(self.dec_low[z]), cosine(self.dec_high[z]))
         self.ra_low[z] = stars[0].ra
         self.parts_per_degree[z] = n_parts / span if n_parts / 1e300 < span else 0.0
         for i in range(n):
@@ -425,33 +454,52 @@ cdef struct Query:
     double dec
     double cos_dec
     double radius            # arcsec
-    double widest            # arcsec: the largest limit of any pair of this row
     double least             # arcsec: pairs nearer than this do not count
     double reach             # degrees: no wanted pair is farther
-    double width             # degrees of right ascension that belong to reach
     int64_t after            # only right rows with a higher number
+    Py_ssize_t n_visited     # right rows looked at
 
 
-cdef void set_reach(Query* query, double arcsec) noexcept nogil:
-    cdef double t
+cdef inline void set_reach(Query* query, double arcsec) noexcept nogil:
     query.reach = arcsec / 3600.0 * WIDER
-    # Everywhere, if the circle holds a pole.
-    query.width = 180.0
-    if query.reach < 90.0 - fabs(query.dec):
-        if query.reach < 1.0:
-            t = query.reach * DEGREE / query.cos_dec
-        else:
-            t = sin(query.reach * DEGREE) / query.cos_dec
-        t *= WIDER
-        if t < 0.3:
-            query.width = t * (1.0 + 0.2 * t * t) / DEGREE  # above the arcsine
-        elif t < 1.0:
-            query.width = asin(t) / DEGREE * WIDER
 
 
-cdef inline int consider(
-    Query* query, const Star* star, const double[::1] right_radius, Found* found
+cdef inline double reach_into(Zones zones, Py_ssize_t z, const Query* query) noexcept nogil:
+    """Degrees that a wanted pair with a row of a zone can be apart."""
+    cdef double limit
+    if zones.radius.shape[0] == 0:
+        return query.reach
+    limit = hypot(query.radius, zones.largest[z]) / 3600.0 * WIDER
+    return min(query.reach, limit)
+
+
+cdef double half_width(
+    Zones zones, Py_ssize_t z, const Query* query, double reach, double beyond
 ) noexcept nogil:
+    """Degrees of right ascension that rows of a zone within reach can be away.
+
+    ``beyond`` is how far the zone is away in declination.
+    """
+    cdef double t, width = 180.0
+    # Everywhere, if the circle holds a pole.
+    if reach < 90.0 - fabs(query.dec):
+        t = reach * DEGREE if reach < 1.0 else sin(reach * DEGREE)
+        t *= WIDER / query.cos_dec
+        if t < 0.3:
+            width = t * (1.0 + 0.2 * t * t) / DEGREE  # above the arcsine
+        elif t < 1.0:
+            width = asin(t) / DEGREE * WIDER
+    if reach > FAR * (zones.dec_high[z] - zones.dec_low[z]):
+        # From afar a zone is a line: sin^2(w/2) = (sin^2(r/2) - sin^2(d/2)) / (cos d1 cos d2).
+        t = sin(0.5 * (reach + beyond) * DEGREE) * sin(0.5 * (reach - beyond) * DEGREE)
+        t *= WIDER / (query.cos_dec * zones.cos_least[z])
+        # Beyond half a circle a larger reach is no larger sine.
+        if t < 1.0 and reach < 180.0:
+            width = min(width, 2.0 * asin(sqrt(t)) / DEGREE * WIDER)
+    return width
+
+
+cdef inline int consider(Zones zones, Query* query, const Star* star, Found* found) noexcept nogil:
     """Add a right row if it is a match, and shorten the reach; -1 if memory is short."""
     cdef Pair pair
     cdef double limit
@@ -463,8 +511,8 @@ cdef inline int consider(
         query.ra, query.dec, query.cos_dec, star.ra, star.dec, cosine(star.dec)
     )
     limit = query.radius
-    if right_radius.shape[0]:
-        limit = hypot(query.radius, right_radius[star.row])
+    if zones.radius.shape[0]:
+        limit = hypot(query.radius, zones.radius[star.row])
     if pair.separation > limit or pair.separation < query.least:
         return 0
     taken = add(found, pair)
@@ -473,18 +521,19 @@ cdef inline int consider(
     return taken
 
 
-cdef int visit(
-    Zones zones, Py_ssize_t z, Query* query, const double[::1] right_radius, Found* found
-) noexcept nogil:
+cdef int visit(Zones zones, Py_ssize_t z, Query* query, Found* found) noexcept nogil:
     """All rows of a zone that can be within reach, walking away from the right ascension."""
     cdef Py_ssize_t n = zones.stop[z] - zones.start[z]
     cdef const Star* stars = &zones.stars[zones.start[z]]
+    cdef double reach = reach_into(zones, z, query)
+    cdef double beyond = max(zones.dec_low[z] - query.dec, query.dec - zones.dec_high[z])
     cdef Py_ssize_t place, i, step, eastern = 0
-    cdef double away
-    if n == 0:
+    cdef double away, width
+    cdef int taken
+    beyond = max(beyond, 0.0)
+    if n == 0 or beyond > reach:
         return 0
-    if query.dec < zones.dec_low[z] - query.reach or query.dec > zones.dec_high[z] + query.reach:
-        return 0
+    width = half_width(zones, z, query, reach, beyond)
     place = zones.place(z, query.ra)
     i = place
     while eastern < n:
@@ -493,32 +542,41 @@ cdef int visit(
         away = stars[i].ra - query.ra
         if away < 0.0:
             away = (stars[i].ra + 180.0) - (query.ra - 180.0)
-        if away > query.width:
+        if away > width:
             break
-        if consider(query, &stars[i], right_radius, found) < 0:
+        taken = consider(zones, query, &stars[i], found)
+        if taken < 0:
             return -1
+        if taken and query.reach < reach:
+            reach = query.reach
+            width = half_width(zones, z, query, reach, beyond)
         i += 1
         eastern += 1
     i = place
-    for step in range(n - eastern):
+    step = 0
+    while step < n - eastern:
         i = i - 1 if i else n - 1
         away = query.ra - stars[i].ra
         if away < 0.0:
             away = (query.ra + 180.0) - (stars[i].ra - 180.0)
-        if away > query.width:
+        if away > width:
             break
-        if consider(query, &stars[i], right_radius, found) < 0:
+        taken = consider(zones, query, &stars[i], found)
+        if taken < 0:
             return -1
+        if taken and query.reach < reach:
+            reach = query.reach
+            width = half_width(zones, z, query, reach, beyond)
+        step += 1
+    query.n_visited += eastern + step + 1
     return 0
 
 
-cdef int search_zones(
-    Zones zones, Py_ssize_t own, Query* query, const double[::1] right_radius, Found* found
-) noexcept nogil:
+cdef int search_zones(Zones zones, Py_ssize_t own, Query* query, Found* found) noexcept nogil:
     """The zone of the row, then those above and below it while they are within reach."""
     cdef Py_ssize_t up = own + 1, down = own - 1
     cdef double beyond_up, beyond_down
-    if visit(zones, own, query, right_radius, found) < 0:
+    if visit(zones, own, query, found) < 0:
         return -1
     while True:
         up = zones.above[up] if up < zones.n_zones else zones.n_zones
@@ -528,13 +586,13 @@ cdef int search_zones(
         if beyond_up <= beyond_down:
             if beyond_up > query.reach or up == zones.n_zones:
                 return 0
-            if visit(zones, up, query, right_radius, found) < 0:
+            if visit(zones, up, query, found) < 0:
                 return -1
             up += 1
         else:
             if beyond_down > query.reach:
                 return 0
-            if visit(zones, down, query, right_radius, found) < 0:
+            if visit(zones, down, query, found) < 0:
                 return -1
             down -= 1
 
@@ -545,14 +603,16 @@ def search(
     Py_ssize_t first,                  # IN   stars first .. last - 1 of it
     Py_ssize_t last,
     const double[::1] radius,          # IN   (1,) or (left rows,) arcsec
-    const double[::1] right_radius,    # IN   (0,) or (right rows,) arcsec, added in quadrature
     double largest_right_radius,       # IN   arcsec
     double min_radius,                 # IN   arcsec, inclusive
     Py_ssize_t k,                      # IN   matches of a row; 0 means all
     bint with_itself,                  # IN   right is left: only rows after the left one
     Py_ssize_t enough,                 # IN   stop after the row that brings this many pairs
 ):
-    """Matches of some left rows: (stars done, left rows, right rows, separations)."""
+    """Matches of some left rows: (stars done, left rows, right rows, separations).
+
+    It also stops after the row with which it has looked at MAX_VISITS right rows: signals wait.
+    """
     cdef Py_ssize_t i = first, j, n_pairs = 0, capacity = max(256, last - first)
     cdef Py_ssize_t own, before = -1
     cdef Query query
@@ -568,24 +628,23 @@ def search(
     failed = failed or found.pairs is NULL
     query.least = min_radius
     query.after = -1
+    query.n_visited = 0
     with nogil:
-        while i < last and n_pairs < enough and not failed:
+        while i < last and n_pairs < enough and query.n_visited < MAX_VISITS and not failed:
             query.ra = left[i].ra
             query.dec = left[i].dec
             query.cos_dec = cosine(query.dec)
             query.radius = radius[left[i].row if each else 0]
             if with_itself:
                 query.after = left[i].row
-            query.widest = query.radius
-            if right_radius.shape[0]:
-                query.widest = hypot(query.radius, largest_right_radius)
-            set_reach(&query, min(query.widest, 648001.0))
+            # Half a circle is all that there is.
+            set_reach(&query, min(hypot(query.radius, largest_right_radius), 648001.0))
             found.size = 0
             own = zone_of(query.dec, zones.lowest, zones.zones_per_degree, zones.n_zones)
             if own != before:
                 zones.prefetch(own)
                 before = own
-            if search_zones(zones, own, &query, right_radius, &found) < 0:
+            if search_zones(zones, own, &query, &found) < 0:
                 failed = True
                 break
             if n_pairs + found.size > capacity:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from .angles import difference
+
 #: Most separations that are held at once.
 MAX_SEPARATIONS = 1 << 22
 
 
 def separation(ra1: np.ndarray, dec1: np.ndarray, ra2: np.ndarray, dec2: np.ndarray) -> np.ndarray:
-    """Angular separation of positions, accurate from micro-arcseconds to 180 degrees.
+    """Angular separation of positions, accurate from micro-arcseconds to 179.999 degrees.
 
     Parameters
     ----------
@@ -40,23 +42,8 @@ def separation(ra1: np.ndarray, dec1: np.ndarray, ra2: np.ndarray, dec2: np.ndar
     u = np.sin(0.5 * np.radians(np.subtract(dec1, dec2)))
     v = np.sin(0.5 * np.radians(delta_ra))
     h = np.minimum(u * u + _cosine(dec1) * _cosine(dec2) * v * v, 1.0)
-    # The arctangent is accurate at both ends, the arcsine only at small angles.
+    # The arcsine loses digits beyond 90 degrees, the arctangent only near 180, as 1 - h does.
     return 2.0 * np.degrees(np.arctan2(np.sqrt(h), np.sqrt(1.0 - h))) * 3600.0
-
-
-def difference(ra1: np.ndarray, ra2: np.ndarray) -> np.ndarray:
-    """``ra1 - ra2`` in -180 to 180 degrees, without cancellation where it is small."""
-    a, b = _wrapped(ra1), _wrapped(ra2)
-    plain = a - b
-    west = (a - 180.0) - (b + 180.0)
-    east = (a + 180.0) - (b - 180.0)
-    return np.where(plain > 180.0, west, np.where(plain < -180.0, east, plain))
-
-
-def _wrapped(ra: np.ndarray) -> np.ndarray:
-    """In -180 to 180; the subtraction is exact."""
-    ra = np.asarray(ra, dtype=np.float64)
-    return np.where(ra > 180.0, ra - 360.0, ra)
 
 
 def _cosine(dec: np.ndarray) -> np.ndarray:

@@ -16,7 +16,9 @@ import numpy as np
 from ..._files import written_whole
 from ...plugins.records import Provenance
 from ..catalog.catalog import Catalog
-from .reference import difference
+from ..catalog.columns import ROLES
+from ..catalog.quantities import read_only
+from .angles import difference
 
 Join = Literal["inner", "left", "outer", "anti"]
 
@@ -27,12 +29,14 @@ FORMAT = "armillary.crossmatch.Matches 1"
 class Matches:
     """Pairs of rows of two catalogues, by left row, separation and right row.
 
+    All arrays are read-only.
+
     Attributes
     ----------
     left, right : ndarray of int64, shape (n,)
         Row numbers, counted from 0.
     separation : ndarray of float64, shape (n,)
-        Angle between the two (arcsec), accurate to 1e-9 of itself.
+        Angle between the two (arcsec), accurate to 1e-9 of itself up to 179.999 degrees.
     left_catalog, right_catalog : Catalog
         What was matched, at the epoch at which it was matched.
     n_dropped_left, n_dropped_right : int
@@ -76,7 +80,7 @@ class Matches:
         alone = np.ones(len(catalog), bool)
         for matched in (self.left, self.right) if self.with_itself else (rows,):
             alone[matched] = False
-        return np.flatnonzero(alone)
+        return read_only(np.flatnonzero(alone))
 
     @cached_property
     def offsets(self) -> tuple[np.ndarray, np.ndarray]:
@@ -97,7 +101,7 @@ class Matches:
         )
         length = np.hypot(east, north)
         scale = np.divide(self.separation, length, out=np.zeros(len(self)), where=length > 0)
-        return east * scale, north * scale
+        return read_only(east * scale), read_only(north * scale)
 
     # ------------------------------------------------------------ tables
 
@@ -121,7 +125,8 @@ class Matches:
             "inner": pairs. "left": also left rows without a match, in their place. "outer": also
             right rows without one, at the end. "anti": left rows without a match, alone.
         suffixes : tuple of str
-            Added to the names of columns that both tables have.
+            Added to the names of columns that both tables have. An index of pandas that has a
+            name is a column, and so is each named level of one with several.
 
         Returns
         -------
@@ -133,7 +138,8 @@ class Matches:
         ------
         ValueError
             If a table has another number of rows than was matched, ``join`` is none of the
-            four, or names collide in spite of the suffixes.
+            four, ``suffixes`` are not two strings, names collide in spite of them, or an index
+            is named like a column.
         TypeError
             If the tables are of different kinds, or only one is given.
 
@@ -217,8 +223,9 @@ class Matches:
         """
         arrays = {name: getattr(self, name) for name in ("left", "right", "separation")}
         for side in ("left", "right"):
-            for name, value in vars(getattr(self, f"{side}_catalog")).items():
-                if value is not None and name != "known":
+            for name in ROLES:
+                value = getattr(getattr(self, f"{side}_catalog"), name)
+                if value is not None:
                     arrays[f"{side}_catalog_{name}"] = np.asarray(value)
         header = np.array(json.dumps({"format": FORMAT, **self._meta()}))
         with written_whole(Path(path)) as file:
@@ -285,6 +292,13 @@ class Matches:
         # What is derived is derived again.
         derived = ("unmatched_left", "unmatched_right", "offsets")
         return {k: v for k, v in self.__dict__.items() if k not in derived}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        # Arrays come out of a pickle, or a deep copy, ready to be written to.
+        for name, value in state.items():
+            if isinstance(value, np.ndarray):
+                value.setflags(write=False)
+            object.__setattr__(self, name, value)
 
     def __repr__(self) -> str:
         n_left, n_right = len(self.left_catalog), len(self.right_catalog)

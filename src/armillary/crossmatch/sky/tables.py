@@ -27,7 +27,7 @@ def joined(
     """
     take, combine = _library(*tables)
     for side, table, n in zip(("left", "right"), tables, n_rows, strict=True):
-        _check_length(side, table, n)
+        _check_table(side, table, n)
     parts = [take(table, chosen) for table, chosen in zip(tables, rows, strict=True)]
     return combine(*parts, separation, suffixes)
 
@@ -35,7 +35,7 @@ def joined(
 def alone(table: Any, rows: np.ndarray, n_rows: int) -> Any:
     """Some rows of the left table; the same errors."""
     take, _ = _library(table)
-    _check_length("left", table, n_rows)
+    _check_table("left", table, n_rows)
     return take(table, rows)
 
 
@@ -49,8 +49,11 @@ def new_names(
     Raises
     ------
     ValueError
-        If two are the same in spite of it.
+        If the suffixes are not two strings, or two names are the same in spite of them.
     """
+    pair = isinstance(suffixes, (tuple, list)) and len(suffixes) == 2
+    if not (pair and all(isinstance(suffix, str) for suffix in suffixes)):
+        raise ValueError(f"suffixes must be two strings, not {suffixes!r}")
     shared = (set(left) & set(right)) | {"separation"}
     names = [
         [name + suffix if name in shared else name for name in side]
@@ -61,7 +64,7 @@ def new_names(
         if every.count(name) > 1:
             raise ValueError(
                 f"the joined table would have two columns {name!r}; choose other suffixes than "
-                f"{suffixes}, or rename it"
+                f"{tuple(suffixes)}, or rename it"
             )
     return names[0], names[1]
 
@@ -87,9 +90,14 @@ def _is(table: Any, module: str, name: str) -> bool:
     return found is not None and isinstance(table, getattr(found, name))
 
 
-def _check_length(side: str, table: Any, n: int) -> None:
+def _check_table(side: str, table: Any, n: int) -> None:
     if len(table) != n:
         raise ValueError(f"{side}_table has {len(table):,} rows; {n:,} were matched")
+    twice = [name for name in _index_names(table) if name in table.columns]
+    if twice:
+        raise ValueError(
+            f"{side}_table has an index named like its column {twice[0]!r}; rename one of the two"
+        )
 
 
 # ------------------------------------------------------------------ astropy
@@ -151,9 +159,17 @@ def _combine_astropy(
 # ------------------------------------------------------------------ pandas
 
 
+def _index_names(table: Any) -> list[Any]:
+    """Names of the index of a frame, of as many levels as have one; no other table has any."""
+    if not _is(table, "pandas", "DataFrame"):
+        return []
+    return [name for name in table.index.names if name is not None]
+
+
 def _take_pandas(frame: Any, rows: np.ndarray) -> Any:
     # An index that has a name is a column like the others.
-    frame = frame.reset_index(drop=frame.index.name is None)
+    names = _index_names(frame)
+    frame = (frame.reset_index(names) if names else frame).reset_index(drop=True)
     if not np.any(rows < 0):
         return frame.take(rows).reset_index(drop=True)
     # Whole numbers stay whole: as floating-point ones long identifiers would lose digits.
