@@ -158,7 +158,7 @@ def test_a_broken_part_of_the_distribution_ends_with_status_1(
     status, text = run("armillary-fake")
     assert status == 1
     assert words in text
-    assert f"{sum(len(checks(operation)) for operation in SUITES)} passed" in text
+    assert f"{len(checks('search.bls'))} passed" in text
     status, text = run("armillary-fake", "--json")
     report = json.loads(text)
     assert (status, report["healthy"], len(report[key])) == (1, False, 1)
