@@ -23,7 +23,7 @@ def galactic_sky(n: int, seed: int) -> Positions:
     Four fifths lie in a disc whose density falls with latitude (scale 5 degrees) and away from
     the centre, and a tenth in three hundred clusters of arcminutes.
     """
-    from astropy.coordinates import Galactic, SkyCoord
+    from astropy.coordinates import SkyCoord
 
     rng = np.random.default_rng(seed)
     n_disc, n_clusters = int(0.8 * n), int(0.1 * n)
@@ -40,7 +40,7 @@ def galactic_sky(n: int, seed: int) -> Positions:
     member = rng.integers(0, 300, n_clusters)
     longitude = np.concatenate([longitude, centres[0][member] + rng.normal(0, 0.05, n_clusters)])
     latitude = np.concatenate([latitude, centres[1][member] + rng.normal(0, 0.05, n_clusters)])
-    sky = SkyCoord(Galactic(longitude % 360.0, latitude, unit="deg")).icrs
+    sky = SkyCoord(l=longitude % 360.0, b=latitude, unit="deg", frame="galactic").icrs
     shuffled = rng.permutation(n)
     return sky.ra.deg[shuffled], sky.dec.deg[shuffled]
 
