@@ -194,7 +194,7 @@ def match_patch(
             return patch.split(min(max(error.parts, 2), len(mine)))
         raise MemoryError(str(error)) from None
     numbers = here.column(ROW).to_numpy()
-    at_home = np.isin(numbers, mine)
+    at_home = np.isin(numbers, mine) if match.mutual else np.ones(len(numbers), bool)
     kept = at_home[rows[0]]
     offsets = _some_offsets(pairs, numbers[rows[0]], kept, left.n_rows)
     if not kept.all():
@@ -272,7 +272,9 @@ def _joined(
     if join == "inner":
         return pairs
     left, right, separation = pairs
-    alone = at_home[~np.isin(at_home, left)]
+    matched = np.zeros(at_home[-1] + 1 if len(at_home) else 0, bool)
+    matched[left] = True
+    alone = at_home[~matched[at_home]]
     nothing, unknown = np.full(len(alone), -1), np.full(len(alone), np.nan)
     if join == "anti":
         return alone, nothing, unknown

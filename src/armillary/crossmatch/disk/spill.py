@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 #: Bytes and most rows of a piece of a run in a file, which is read as a whole; and fewest rows.
 PIECE_BYTES = 1 << 17
 PIECE_ROWS, LEAST_PIECE = 1 << 13, 64
-#: More slices of a run than this are copied together.
-MOST_SLICES = 8
+#: More slices of a run than this are copied together, row by row.
+MOST_SLICES = 256
 
 
 class _RunInMemory:
@@ -167,11 +167,11 @@ class SpilledRows(Rows):
 
 def _in_ranges(table: pa.Table, places: np.ndarray) -> list[pa.Table]:
     """The rows between each two places, in few pieces."""
-    firsts, lasts = places[::2], places[1::2]
-    filled = np.flatnonzero(lasts > firsts)
+    firsts, n_rows = places[::2], places[1::2] - places[::2]
+    filled = np.flatnonzero(n_rows > 0)
+    firsts, n_rows = firsts[filled], n_rows[filled]
     if len(filled) <= MOST_SLICES:
-        return [table.slice(firsts[i], lasts[i] - firsts[i]) for i in filled]
-    changes = np.zeros(table.num_rows + 1, np.int64)
-    changes[firsts[filled]] += 1
-    changes[lasts[filled]] -= 1
-    return [table.take(np.flatnonzero(np.cumsum(changes[:-1])))]
+        return [table.slice(first, n) for first, n in zip(firsts, n_rows, strict=True)]
+    # How far each slice lies from where it would be if there were no gaps before it.
+    gaps = np.repeat(firsts - (np.cumsum(n_rows) - n_rows), n_rows)
+    return [table.take(gaps + np.arange(len(gaps)))]
