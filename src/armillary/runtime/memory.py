@@ -60,10 +60,11 @@ def total_memory() -> int:
 def _control_groups() -> Iterator[tuple[int, int]]:
     """What is free and what is allowed in each control group (version 2) above this process."""
     try:
-        (line,) = (li for li in OWN_CONTROL_GROUPS.read_text().split() if li[:3] == "0::")
+        lines = OWN_CONTROL_GROUPS.read_text().splitlines()
+        (own,) = (line[3:] for line in lines if line.startswith("0::"))
     except (OSError, ValueError):
         return
-    group = CONTROL_GROUPS / line[3:].lstrip("/")
+    group = CONTROL_GROUPS / own.lstrip("/")
     for folder in (group, *group.parents):
         try:
             most = int((folder / "memory.max").read_text())

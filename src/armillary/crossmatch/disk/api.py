@@ -16,7 +16,7 @@ from ...plugins.select import choose
 from ...runtime.memory import memory_limit
 from ...runtime.progress import reporting
 from ...runtime.threads import thread_count
-from ..catalog.quantities import julian_years
+from ..catalog.quantities import julian_year
 from ..catalog.radius import NSigma, arcseconds
 from .job import Job
 from .output import refuse_existing
@@ -144,7 +144,7 @@ def catalogs(
         raise ValueError(f"mutual=True is about the one nearest; k must then be 1, not {k}")
     destination = None if out is None else _checked_out(Path(out), join, overwrite)
     limits = _radius(radius), _number("min_radius", min_radius)
-    year = None if epoch is None else float(np.asarray(julian_years(epoch, (1,))).ravel()[0])
+    year = None if epoch is None else julian_year(epoch)
     match = Match(
         radius=limits[0],
         reach=0.0,

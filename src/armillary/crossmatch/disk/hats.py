@@ -1,4 +1,4 @@
-"""Rows of a HATS catalogue by pixel: its files are read as they are, none of them twice over.
+"""Rows of a HATS catalogue by pixel: its files are read as they are, and nothing is spilled.
 
 HATS (Hierarchical Adaptive Tiling Scheme, IVOA note 1.0) keeps one Parquet file for each
 HEALPix pixel of an order that follows the density of sources, and in a margin cache, for each

@@ -33,7 +33,7 @@ MIN_PARALLEL_ROWS = 20_000
 ZONE_HEIGHT = 3.0
 MAX_ZONES = 1 << 16
 #: Most rows that are looked at to see how large and dense a field is.
-SAMPLE = 50_000
+FIELD_ROWS = 50_000
 #: Rows of a zone for each part of its lookup table.
 ROWS_PER_PART = 2
 
@@ -83,7 +83,6 @@ class _Grid:
     lowest: float
     zones_per_degree: float
     n_zones: int
-    neighbour_distance: float  # degrees
 
     @classmethod
     def of(cls, ra: np.ndarray, dec: np.ndarray) -> _Grid:
@@ -91,16 +90,16 @@ class _Grid:
 
         Rows outside go to the first or last zone, so a sample is enough.
         """
-        sample = slice(None, None, len(ra) // SAMPLE + 1)
+        sample = slice(None, None, len(ra) // FIELD_ROWS + 1)
         low, high = float(dec[sample].min()), float(dec[sample].max())
         area = np.degrees(np.sin(np.radians(high)) - np.sin(np.radians(low)))
         area *= _width(ra[sample])
         distance = float(np.sqrt(max(area, 0.0) / len(ra)))
         height = max(ZONE_HEIGHT * distance, (high - low) / MAX_ZONES)
         if not height > 0.0:
-            return cls(low, 0.0, 1, distance)
+            return cls(low, 0.0, 1)
         n_zones = min(int((high - low) / height) + 1, MAX_ZONES)
-        return cls(low, 1.0 / height, n_zones, distance)
+        return cls(low, 1.0 / height, n_zones)
 
 
 def _width(ra: np.ndarray) -> float:
@@ -140,7 +139,7 @@ class _Match:
         grid = _Grid.of(*self.right)
         zones = self._zones(grid, k)
         left, _ = self._by_zone(*self.left, grid)
-        chunks = self._search(zones, left, grid, k, with_itself, progress)
+        chunks = self._search(zones, left, k, with_itself, progress)
         del zones, left
         return _in_order(chunks, n_left, self.threads)
 
@@ -192,7 +191,6 @@ class _Match:
         self,
         zones: kernel.Zones,
         left: np.ndarray,
-        grid: _Grid,
         k: int,
         with_itself: bool,
         progress: Progress | None,

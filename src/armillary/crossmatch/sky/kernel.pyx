@@ -478,9 +478,11 @@ cdef double half_width(
 ) noexcept nogil:
     """Degrees of right ascension that rows of a zone within reach can be away.
 
-    ``beyond`` is how far the zone is away in declination.
+    ``beyond`` is how far the zone is away in declination; beyond reach, no width is left.
     """
     cdef double t, width = 180.0
+    if reach < beyond:
+        return -1.0
     # Everywhere, if the circle holds a pole.
     if reach < 90.0 - fabs(query.dec):
         t = reach * DEGREE if reach < 1.0 else sin(reach * DEGREE)
@@ -531,7 +533,7 @@ cdef int visit(Zones zones, Py_ssize_t z, Query* query, Found* found) noexcept n
     cdef double away, width
     cdef int taken
     beyond = max(beyond, 0.0)
-    if n == 0 or beyond > reach:
+    if n == 0 or reach < beyond:
         return 0
     width = half_width(zones, z, query, reach, beyond)
     place = zones.place(z, query.ra)
