@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .._words import counted
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.table import Table
@@ -26,7 +28,7 @@ EXAMPLES = """
 
     # both moved to 2016, with a picture in which a wrong epoch is seen
     armillary crossmatch hipparcos.fits gaia.parquet -r 1 --epoch 2016 \\
-        -o matches.parquet --plot matches.png
+        --left-columns epoch=1991.25 -o matches.parquet --plot matches.png
 
     # columns with other names, and an error that is not in the file
     armillary crossmatch list.csv survey.vot --sigma 3 \\
@@ -41,7 +43,6 @@ _MATCHING = "Matching"
 _READING = "Reading"
 _OUTPUT = "Output"
 _RUNNING = "Running"
-
 
 #: Lines of the histogram, and the widest page that the summary is made for.
 LINES = 20
@@ -387,7 +388,7 @@ def _counts(report: CatalogsReport, left: Path, right: Path) -> Table:
 
 def _medians(statistics: PairStatistics) -> str:
     """How many pairs, and where they lie in the middle."""
-    told = f"{statistics.n_pairs:,} pair{'s' * (statistics.n_pairs != 1)}"
+    told = counted(statistics.n_pairs, "pair")
     if statistics.median is None:
         return told
     return (

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from .._words import counted
+
 #: Bins of the histograms that are shown, and of the finer ones behind the medians.
 SEPARATION_BINS = 200
 OFFSET_BINS = 101
@@ -171,7 +173,7 @@ class PairStatistics:
         return f"{east:+.{places}f} east, {north:+.{places}f} north"
 
     def __repr__(self) -> str:
-        told = f"PairStatistics of {self.n_pairs:,} pair{'s' * (self.n_pairs != 1)}"
+        told = f"PairStatistics of {counted(self.n_pairs, 'pair')}"
         if self.median is None:
             return told
         return f"{told}: median {self.median:.3g} arcsec, offset {self.describe_offset()}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._words import counted
 from ..crossmatch.statistics import PairStatistics
 from .files import require_matplotlib
 from .style import DATA, FAINT, INK, SIGNAL, SPECTRUM, style
@@ -79,7 +80,7 @@ def plot_matches(matches: Any, *, title: str | None = None, radius: float | None
 
     rows = _rows(matches, radius)
     if title is None and not isinstance(matches, Mapping):
-        title = _count(next(iter(rows.values())).n_pairs)
+        title = counted(next(iter(rows.values())).n_pairs, "pair")
     circle = radius is not None or not any(map(_is_matches, _each(matches)))
     most = max(2, *(statistics.offset_counts.max() for statistics in rows.values()))
     with style():
@@ -136,10 +137,6 @@ def _of_matches(matches: Matches, radius: float | None) -> PairStatistics:
     statistics = PairStatistics(radius)
     statistics.add(matches.separation, *matches.offsets)
     return statistics
-
-
-def _count(n_pairs: int) -> str:
-    return f"{n_pairs:,} pair{'s' * (n_pairs != 1)}"
 
 
 # ------------------------------------------------------------------ the panels

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..._words import counted
 from ...plugins.arrays import on_host
 from ...runtime.blocks import run_blocks
 from ...runtime.threads import default_threads
@@ -237,7 +238,7 @@ class Catalog:
         return moved(self, julian_year(epoch), default_threads())
 
     def __repr__(self) -> str:
-        words = [f"Catalog of {len(self):,} source{'s' * (len(self) != 1)}"]
+        words = [f"Catalog of {counted(len(self), 'source')}"]
         if self.pm_ra_cosdec is not None:
             words.append("with proper motions")
         if isinstance(self.epoch, float):

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
-from zipfile import BadZipFile
 
 import numpy as np
 
-from ..._files import written_whole
+from ..._saved import load_arrays, save_arrays
+from ..._words import counted
 from ...plugins.records import Provenance
 from ..catalog.catalog import Catalog
 from ..catalog.columns import ROLES
@@ -227,9 +225,7 @@ class Matches:
                 value = getattr(getattr(self, f"{side}_catalog"), name)
                 if value is not None:
                     arrays[f"{side}_catalog_{name}"] = np.asarray(value)
-        header = np.array(json.dumps({"format": FORMAT, **self._meta()}))
-        with written_whole(Path(path)) as file:
-            np.savez(file, header=header, **arrays)
+        save_arrays(path, FORMAT, self._meta(), arrays)
 
     @classmethod
     def load(cls, path: str | Path) -> Matches:
@@ -240,17 +236,7 @@ class Matches:
         ValueError
             If the file holds no such matches.
         """
-        try:
-            with np.load(Path(path), allow_pickle=False) as file:
-                arrays: Mapping[str, np.ndarray] = dict(file)
-            header = json.loads(str(arrays["header"]))
-            known = header["format"] == FORMAT
-        except (KeyError, TypeError, ValueError, EOFError, BadZipFile, RuntimeError, zlib.error):
-            known = False
-        if not known:
-            raise ValueError(f"{path} holds no matches written by armillary")
-        for array in arrays.values():
-            array.setflags(write=False)
+        header, arrays = load_arrays(path, FORMAT, "matches")
         catalogs = {}
         for side in ("left_catalog", "right_catalog"):
             prefix = f"{side}_"
@@ -322,8 +308,3 @@ class Matches:
             )
         lines.append(f"  {self.provenance}")
         return "\n".join(lines)
-
-
-def counted(n: int, noun: str) -> str:
-    """``3 pairs``, ``1 pair``."""
-    return f"{n:,} {noun}{'s' * (n != 1)}"

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile
 
 import numpy as np
 
-from ..._files import written_whole
+from ..._saved import load_arrays, save_arrays
 from ...plugins.records import Provenance
 from ..inputs import SearchInput
 from .refine import SAME_TIME, Box, UnbinnedSearch
@@ -21,6 +18,8 @@ from .statistics import signal_detection_efficiency
 
 if TYPE_CHECKING:
     from astropy.table import QTable
+
+FORMAT = "armillary.search.Periodogram 1"
 
 #: The arrays of a spectrum, in the order of their columns, with their units.
 ARRAYS = {
@@ -354,13 +353,7 @@ class Periodogram:
             for name in ("trial_durations", "duration_start", "duration_stop")
         }
         arrays |= {"time": lc.time, "flux": lc.flux, "flux_err": lc.flux_err}
-        header = {
-            "format": "armillary.search.Periodogram 1",
-            "epoch": lc.epoch,
-            **self._meta(),
-        }
-        with written_whole(Path(path)) as file:
-            np.savez(file, header=np.array(json.dumps(header)), **arrays)
+        save_arrays(path, FORMAT, {"epoch": lc.epoch, **self._meta()}, arrays)
 
     @classmethod
     def load(cls, path: str | Path) -> Periodogram:
@@ -371,17 +364,7 @@ class Periodogram:
         ValueError
             If the file is not such a periodogram.
         """
-        try:
-            with np.load(Path(path), allow_pickle=False) as file:
-                arrays: Mapping[str, np.ndarray] = dict(file)
-            header = json.loads(str(arrays["header"]))
-            known = header["format"] == "armillary.search.Periodogram 1"
-        except (KeyError, TypeError, ValueError, EOFError, BadZipFile, RuntimeError, zlib.error):
-            known = False
-        if not known:
-            raise ValueError(f"{path} holds no periodogram written by armillary")
-        for array in arrays.values():
-            array.setflags(write=False)
+        header, arrays = load_arrays(path, FORMAT, "periodogram")
         light_curve = SearchInput(
             arrays["time"],
             arrays["flux"],
