@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,22 +13,11 @@ from ..runtime.threads import default_threads
 from ..search import bls, period_grid
 from ..search.grid.star import Star
 from ..search.inputs import search_input
+from .race import ROUNDS, Contestant, in_turns, lines
 
 #: Durations (days) that all searches try at every period.
 DURATIONS = (0.06, 0.09, 0.13, 0.18)
 OVERSAMPLE = 10
-#: Each search runs this often, in turns, so that a busy moment hits all alike.
-ROUNDS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Contestant:
-    """One way to search, with what it took and what it found."""
-
-    name: str
-    threads: int
-    seconds: float
-    period: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +26,7 @@ class Comparison:
 
     n_points: int
     n_periods: int
-    contestants: tuple[Contestant, ...]
+    contestants: tuple[Contestant[float], ...]
 
 
 def compare_with_astropy(light_curve: LightCurve, star: Star) -> Comparison:
@@ -88,36 +75,14 @@ def compare_with_astropy(light_curve: LightCurve, star: Star) -> Comparison:
 
     runs = {("armillary", threads): ours(threads) for threads in sorted({default_threads(), 1})}
     runs[f"astropy {astropy.__version__}", 1] = theirs
-    return Comparison(len(data.time), len(periods), _in_turns(runs))
+    return Comparison(len(data.time), len(periods), in_turns(runs))
 
 
-def _in_turns(runs: dict[tuple[str, int], Callable[[], float]]) -> tuple[Contestant, ...]:
-    seconds: dict[tuple[str, int], list[float]] = {key: [] for key in runs}
-    period = {}
-    for _ in range(ROUNDS):
-        for key, run in runs.items():
-            start = time.perf_counter()
-            period[key] = run()
-            seconds[key].append(time.perf_counter() - start)
-    return tuple(
-        Contestant(name, threads, statistics.median(seconds[name, threads]), period[name, threads])
-        for name, threads in runs
-    )
-
-
-def lines(comparison: Comparison) -> list[str]:
+def told(comparison: Comparison) -> list[str]:
     """The comparison in words, one line per contestant."""
-    slowest = comparison.contestants[-1]
-    told = [
+    return [
         f"The same box search of {comparison.n_points:,} points, {comparison.n_periods:,} periods, "
         f"{len(DURATIONS)} durations, oversample {OVERSAMPLE} (medians of {ROUNDS} runs in turns, "
-        f"NumPy {np.__version__}):"
+        f"NumPy {np.__version__}):",
+        *lines(comparison.contestants, lambda period: f"best period {period:.4f} d"),
     ]
-    for one in comparison.contestants:
-        ratio = slowest.seconds / one.seconds
-        told.append(
-            f"  {one.name:<14} {one.threads} thread{'s' if one.threads > 1 else ' '}  "
-            f"{1e3 * one.seconds:8.1f} ms   best period {one.period:.4f} d   "
-            + (f"{ratio:.1f} times as fast as astropy" if one is not slowest else "")
-        )
-    return told

