@@ -9,16 +9,11 @@ Cost: about 30 ns for a pixel, 10 ns for the place of a row.
 
 from libc.math cimport fabs, floor, sin, sqrt
 from libc.stdint cimport int64_t, uint32_t, uint64_t
-from libc.stdlib cimport free, malloc
-from libc.string cimport memset
 
 import numpy as np
 
+from ..sky.radix cimport order_by_key
 from ..sky.separation cimport DEGREE, cosine
-
-cdef enum:
-    DIGIT = 11
-    N_DIGITS = 1 << 11
 
 # Ring and longitude of the southernmost corner of each base pixel, in base pixels.
 cdef int[12] RING = [2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4]
@@ -148,27 +143,10 @@ def rows_by_key(
     """Row numbers by key, and by row where keys are equal."""
     found = np.empty(key.shape[0], np.int64)
     cdef int64_t[::1] to = found
-    cdef Py_ssize_t n = key.shape[0], i, n_lower = 0, n_upper = 0
-    cdef int64_t[N_DIGITS] lower, upper
-    cdef int64_t row
-    cdef int64_t* halfway = <int64_t*>malloc(max(n, 1) * sizeof(int64_t))
-    if halfway is NULL:
+    cdef int failed = 0
+    if key.shape[0]:
+        with nogil:
+            failed = order_by_key(&key[0], key.shape[0], &to[0])
+    if failed:
         raise MemoryError("there is no memory left to sort rows by pixel")
-    with nogil:
-        memset(lower, 0, sizeof(lower))
-        memset(upper, 0, sizeof(upper))
-        for i in range(n):
-            lower[key[i] & (N_DIGITS - 1)] += 1
-            upper[key[i] >> DIGIT] += 1
-        for i in range(N_DIGITS):
-            lower[i], n_lower = n_lower, n_lower + lower[i]
-            upper[i], n_upper = n_upper, n_upper + upper[i]
-        for i in range(n):
-            halfway[lower[key[i] & (N_DIGITS - 1)]] = i
-            lower[key[i] & (N_DIGITS - 1)] += 1
-        for i in range(n):
-            row = halfway[i]
-            to[upper[key[row] >> DIGIT]] = row
-            upper[key[row] >> DIGIT] += 1
-        free(halfway)
     return found

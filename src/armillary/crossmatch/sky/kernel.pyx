@@ -30,10 +30,11 @@ they are sorted in memory instead of joined in a database.
 from libc.math cimport asin, fabs, hypot, INFINITY, sin, sqrt
 from libc.stdint cimport int32_t, int64_t, uint32_t
 from libc.stdlib cimport free, malloc, qsort, realloc
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy
 
 import numpy as np
 
+from .radix cimport N_KEYS, order_by_key
 from .separation cimport ARCSEC_PER_RADIAN, DEGREE, cosine, separation, wrapped
 
 cdef extern from *:
@@ -57,11 +58,7 @@ cdef struct Pair:
     double separation
     int64_t row
 
-# Bits of a digit of the radix sort, and of the key of two digits.
 cdef enum:
-    DIGIT = 11
-    N_DIGITS = 1 << 11
-    N_KEYS = 1 << 22
     # A zone or a run shorter than this is sorted by comparison alone.
     SHORT = 48
     # Stretches of a lookup table that hold more rows than this are halved, not walked.
@@ -186,35 +183,21 @@ cdef int sort_zone(Star* stars, Py_ssize_t n) noexcept nogil:
 cdef int radix_sort(
     const Star* stars, Py_ssize_t n, double low, double keys_per_degree, Star* sorted_stars
 ) noexcept nogil:
-    """Two passes over (key, index); the rows themselves move once."""
+    """Sort by key; the rows themselves move once."""
     cdef uint32_t* key = <uint32_t*>malloc(n * sizeof(uint32_t))
-    cdef Py_ssize_t* order = <Py_ssize_t*>malloc(n * sizeof(Py_ssize_t))
-    cdef Py_ssize_t[N_DIGITS] lower, upper
-    cdef Py_ssize_t i, at, n_lower = 0, n_upper = 0
-    if key is NULL or order is NULL:
-        free(key)
-        free(order)
-        return -1
-    memset(lower, 0, sizeof(lower))
-    memset(upper, 0, sizeof(upper))
-    for i in range(n):
-        key[i] = key_of(stars[i].ra, low, keys_per_degree)
-        lower[key[i] & (N_DIGITS - 1)] += 1
-        upper[key[i] >> DIGIT] += 1
-    for i in range(N_DIGITS):
-        lower[i], n_lower = n_lower, n_lower + lower[i]
-        upper[i], n_upper = n_upper, n_upper + upper[i]
-    for i in range(n):
-        at = lower[key[i] & (N_DIGITS - 1)]
-        lower[key[i] & (N_DIGITS - 1)] = at + 1
-        order[at] = i
-    for i in range(n):
-        at = upper[key[order[i]] >> DIGIT]
-        upper[key[order[i]] >> DIGIT] = at + 1
-        sorted_stars[at] = stars[order[i]]
+    cdef int64_t* order = <int64_t*>malloc(n * sizeof(int64_t))
+    cdef int failed = -1
+    cdef Py_ssize_t i
+    if key is not NULL and order is not NULL:
+        for i in range(n):
+            key[i] = key_of(stars[i].ra, low, keys_per_degree)
+        failed = order_by_key(key, n, order)
+        if not failed:
+            for i in range(n):
+                sorted_stars[i] = stars[order[i]]
     free(key)
     free(order)
-    return 0
+    return failed
 
 
 cdef Py_ssize_t first_of_each_position(
