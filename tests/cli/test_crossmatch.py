@@ -285,6 +285,18 @@ def test_catalogues_of_every_format_are_matched(armillary, catalogues, tmp_path,
     assert picture.is_file()
 
 
+def test_a_result_in_hats_is_matched_again(armillary, catalogues, tmp_path):
+    left, right = catalogues("parquet")
+    hats = tmp_path / "matched"
+    result = armillary("crossmatch", left, right, "-r", 1, "-o", hats)
+    assert result.exit_code == 0, result.stderr
+    assert (hats / "hats.properties").is_file()
+    again = armillary("crossmatch", hats, left, "-r", 0.1)
+    assert again.exit_code == 0, again.stderr
+    assert re.search(r"rows read +200 +300", again.stdout)
+    assert "200 pairs, median separation below 1e-05 arcsec" in again.stdout
+
+
 def test_counting_writes_nothing(armillary, catalogues, tmp_path):
     paths = catalogues("csv")
     result = armillary("crossmatch", *paths, "-r", 1)

@@ -157,3 +157,12 @@ def test_a_wrong_block_is_refused_whole(columns, sentence):
 def test_a_range_below_zero_is_refused(largest):
     with pytest.raises(ValueError, match="largest must not be negative or NaN"):
         PairStatistics(largest)
+
+
+def test_a_median_is_told_no_finer_than_it_is_known():
+    pairs = PairStatistics(2.0)
+    assert pairs.describe_median() == ""
+    pairs.add(np.zeros(5), np.zeros(5), np.zeros(5))
+    assert pairs.describe_median() == "below 0.0002"
+    pairs.add(np.full(6, 1.25), np.zeros(6), np.zeros(6))
+    assert float(pairs.describe_median()) == pytest.approx(1.25, abs=2.0 / 10_000)

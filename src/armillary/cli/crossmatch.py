@@ -392,7 +392,7 @@ def _medians(statistics: PairStatistics) -> str:
     if statistics.median is None:
         return told
     return (
-        f"{told}, median separation {statistics.median:.3g} arcsec\n"
+        f"{told}, median separation {statistics.describe_median()} arcsec\n"
         f"median offset, right minus left: {statistics.describe_offset()} (arcsec)"
     )
 

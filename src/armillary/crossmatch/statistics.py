@@ -150,6 +150,13 @@ class PairStatistics:
             return None
         return _median(self._separation, self.n_pairs) * self.largest
 
+    def describe_median(self, digits: int = 3) -> str:
+        """The median separation in words, never below what is known; nothing without pairs."""
+        if self.median is None:
+            return ""
+        finest = self.largest / FINE_BINS
+        return f"{self.median:.{digits}g}" if self.median >= finest else f"below {finest:.1g}"
+
     @property
     def median_offset(self) -> tuple[float, float] | None:
         """Median of the offsets east and of those north (arcsec), None without any.
@@ -176,7 +183,7 @@ class PairStatistics:
         told = f"PairStatistics of {counted(self.n_pairs, 'pair')}"
         if self.median is None:
             return told
-        return f"{told}: median {self.median:.3g} arcsec, offset {self.describe_offset()}"
+        return f"{told}: median {self.describe_median()} arcsec, offset {self.describe_offset()}"
 
 
 def _bins(value: np.ndarray, whole: float, n: int) -> np.ndarray:

@@ -160,7 +160,7 @@ def _draw_separations(axes: Axes, statistics: PairStatistics) -> None:
             statistics.median,
             color=SIGNAL,
             linewidth=2.0,
-            label=f"median {statistics.median:.3g} arcsec",
+            label=f"median {statistics.describe_median()} arcsec",
         )
         axes.legend(loc="upper right", fontsize=11, edgecolor="none", framealpha=0.85)
 

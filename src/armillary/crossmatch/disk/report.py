@@ -63,8 +63,8 @@ class CatalogsReport:
         return plot_matches(self, **options)
 
     def __repr__(self) -> str:
-        median = self.statistics.median
-        apart = "" if median is None else f", median separation {median:.4g} arcsec"
+        median = self.statistics.describe_median(digits=4)
+        apart = f", median separation {median} arcsec" if median else ""
         lines = [
             f"{self.n_pairs:,} matches of {self.n_left:,} with {self.n_right:,} rows{apart}",
             f"  left:  {self.n_matched_left:,} matched, {self.n_unmatched_left:,} not, "
