@@ -1,0 +1,1 @@
+"""Elliptical isophotes: geometry, fits, and what comes of them."""
