@@ -53,6 +53,8 @@ KERNELS = {
     "crossmatch/catalog/kernel": ("baseline",),
     "crossmatch/disk/healpix": ("baseline",),
     "crossmatch/sky/kernel": ("baseline",),
+    "fit/model_image/kernel": ("baseline",),
+    "fit/isophote/kernel": ("baseline", "v3"),
 }
 
 

@@ -1,9 +1,13 @@
 # Sums over the pixels whose centres are inside an ellipse, and inside the circle around it.
 #
-# Row by row: where the circle and the ellipse cut a row follows from two square roots, and what is
-# between is summed as it lies in memory. Each pixel is read once. Cost: the pixels of the circle.
+# In each row of the image a convex region is a span of columns, whose ends follow from a square
+# root. The isophotes of an image lie close around each other, so that a region is made of the one
+# before: what has come in is added and what has gone out subtracted, and almost every pixel is read
+# once for all isophotes. Cost: two square roots per row, and the pixels that have changed sides.
 
-from libc.math cimport ceil, cos, floor, sin, sqrt
+from libc.math cimport ceil, fabs, floor, sqrt
+from libc.stdint cimport int32_t
+from libc.stdlib cimport calloc, free
 
 from .lanes cimport LANES, summed
 
@@ -11,7 +15,16 @@ ctypedef fused Pixel:
     float
     double
 
-cdef struct Sums:
+
+cdef struct Span:
+    int32_t begin
+    int32_t end                  # columns begin .. end - 1
+
+
+cdef struct Region:
+    Span* spans                  # (ny,) NULL before it is used
+    Py_ssize_t first             # rows first .. last - 1 have spans that are not empty
+    Py_ssize_t last
     double total
     Py_ssize_t n
 
@@ -20,28 +33,133 @@ cdef struct Outline:
     double x0
     double y0
     double sma
-    double axis_ratio
+    double axis_ratio            # 1 for a circle
     double cosine
     double sine
+    # In the frame of the image: squared dx^2 + 2 mixed dx dy + ... <= sma^2.
+    double squared
+    double mixed
+
+cdef extern from *:
+    """
+    #define CLEAR 1e-4
+    """
+    const double CLEAR               # pixels; farther from the outline there is no doubt
 
 
-cdef inline bint in_ellipse(const Outline* o, double dx, double dy) noexcept nogil:
-    cdef double along = dx * o.cosine + dy * o.sine
-    cdef double across = (dy * o.cosine - dx * o.sine) / o.axis_ratio
+cdef inline Outline outline_of(
+    double x0, double y0, double sma, double axis_ratio, double cosine, double sine
+) noexcept nogil:
+    cdef Outline o
+    cdef double flat = 1.0 / (axis_ratio * axis_ratio)
+    o.x0, o.y0, o.sma, o.axis_ratio, o.cosine, o.sine = x0, y0, sma, axis_ratio, cosine, sine
+    o.squared = cosine * cosine + flat * sine * sine
+    o.mixed = cosine * sine * (1.0 - flat)
+    return o
+
+
+cdef inline void forget(Region* region) noexcept nogil:
+    free(region.spans)
+    region.spans = NULL
+
+
+cdef inline bint inside_outline(const Outline* o, double dx, double dy) noexcept nogil:
+    cdef double along, across
+    if o.axis_ratio == 1.0:
+        return dx * dx + dy * dy <= o.sma * o.sma
+    along = dx * o.cosine + dy * o.sine
+    across = (dy * o.cosine - dx * o.sine) / o.axis_ratio
     return along * along + across * across <= o.sma * o.sma
 
 
-cdef inline bint in_circle(const Outline* o, double dx, double dy) noexcept nogil:
-    return dx * dx + dy * dy <= o.sma * o.sma
+cdef inline Py_ssize_t limited(double number, Py_ssize_t most) noexcept nogil:
+    if not number > 0.0:
+        return 0
+    return <Py_ssize_t>number if number < most else most
 
 
-cdef inline void add_row(
-    const Pixel* row, Py_ssize_t begin, Py_ssize_t end, Sums* sums
+cdef inline Span span_of(const Outline* o, double dy, Py_ssize_t nx) noexcept nogil:
+    """Columns of a row, from a square root, and exactly where that leaves a doubt."""
+    cdef double inverse = 1.0 / o.squared
+    # The area of an ellipse does not change with its direction: neither does the determinant.
+    cdef double high = dy / o.axis_ratio
+    cdef double rest = o.squared * o.sma * o.sma - high * high
+    cdef double half = sqrt(rest) * inverse if rest > 0.0 else 0.0
+    cdef double middle = o.x0 - o.mixed * dy * inverse
+    cdef double left = middle - half, right = middle + half
+    cdef double begin = ceil(left), end = floor(right)
+    cdef Span span
+    if half > 0.5 and clear(begin - left) and clear(right - end):
+        span.begin = <int32_t>limited(begin, nx)
+        span.end = <int32_t>limited(end + 1.0, nx)
+        return span
+    span.begin = <int32_t>limited(begin - 1.0, nx)
+    span.end = <int32_t>limited(end + 2.0, nx)
+    while span.begin < span.end and not inside_outline(o, span.begin - o.x0, dy):
+        span.begin += 1
+    while span.begin < span.end and not inside_outline(o, span.end - 1 - o.x0, dy):
+        span.end -= 1
+    return span
+
+
+cdef inline bint clear(double distance) noexcept nogil:
+    """Whether a column is as far from the outline as the next one beyond it."""
+    return distance > CLEAR and distance < 1.0 - CLEAR
+
+
+cdef inline bint cover(
+    Region* region,              # IN/OUT
+    const Pixel* pixels,         # IN   (ny, nx), NaN where unusable
+    Py_ssize_t ny,
+    Py_ssize_t nx,
+    const Outline* o,            # IN   what the region is to be
 ) noexcept nogil:
-    """Add the usable pixels begin .. end - 1 of a row."""
+    """Sum and number of the usable pixels inside an outline; false if memory is short."""
+    cdef Py_ssize_t j, first, last
+    cdef Span span
+    if region.spans is NULL:
+        region.spans = <Span*>calloc(ny, sizeof(Span))
+        if region.spans is NULL:
+            return False
+        region.first = region.last = region.n = 0
+        region.total = 0.0
+    first = limited(ceil(o.y0 - o.sma), ny)
+    last = limited(floor(o.y0 + o.sma) + 1.0, ny)
+    for j in range(region.first, region.last):
+        if j < first or j >= last:
+            span.begin = span.end = 0
+            replace(region, pixels + j * nx, j, span)
+    for j in range(first, last):
+        replace(region, pixels + j * nx, j, span_of(o, j - o.y0, nx))
+    region.first, region.last = first, last
+    return True
+
+
+cdef inline void replace(
+    Region* region, const Pixel* row, Py_ssize_t j, Span new
+) noexcept nogil:
+    """Give a row of the region another span."""
+    cdef Span old = region.spans[j]
+    region.spans[j] = new
+    if old.end <= new.begin or new.end <= old.begin:
+        add(region, row, old.begin, old.end, -1)
+        add(region, row, new.begin, new.end, 1)
+        return
+    add(region, row, old.begin, new.begin, -1)
+    add(region, row, new.begin, old.begin, 1)
+    add(region, row, old.end, new.end, 1)
+    add(region, row, new.end, old.end, -1)
+
+
+cdef inline void add(
+    Region* region, const Pixel* row, Py_ssize_t begin, Py_ssize_t end, int sign
+) noexcept nogil:
+    """Add, or take away, the usable pixels of some columns; none if they end before they begin."""
     cdef double[LANES] totals, counts
     cdef double value
     cdef Py_ssize_t i = begin, lane
+    if begin >= end:
+        return
     for lane in range(LANES):
         totals[lane] = counts[lane] = 0.0
     while i + LANES <= end:
@@ -56,74 +174,5 @@ cdef inline void add_row(
             totals[0] += value
             counts[0] += 1.0
         i += 1
-    sums.total += summed(totals)
-    sums.n += <Py_ssize_t>summed(counts)
-
-
-cdef inline Py_ssize_t limited(double column, Py_ssize_t nx) noexcept nogil:
-    if not column > 0.0:
-        return 0
-    return <Py_ssize_t>column if column < nx else nx
-
-
-cdef inline void circle_columns(
-    const Outline* o, double dy, Py_ssize_t nx, Py_ssize_t* begin, Py_ssize_t* end
-) noexcept nogil:
-    """Columns begin .. end - 1 of a row are in the circle."""
-    cdef double squared = o.sma * o.sma - dy * dy
-    cdef double half = sqrt(squared) if squared > 0.0 else 0.0
-    begin[0] = limited(ceil(o.x0 - half) - 1.0, nx)
-    end[0] = limited(floor(o.x0 + half) + 2.0, nx)
-    while begin[0] < end[0] and not in_circle(o, begin[0] - o.x0, dy):
-        begin[0] += 1
-    while begin[0] < end[0] and not in_circle(o, end[0] - 1 - o.x0, dy):
-        end[0] -= 1
-
-
-cdef inline void ellipse_columns(
-    const Outline* o, double dy, Py_ssize_t nx, Py_ssize_t* begin, Py_ssize_t* end
-) noexcept nogil:
-    """The same for the ellipse: where along^2 + (across / q)^2 = sma^2."""
-    cdef double inverse = 1.0 / (o.axis_ratio * o.axis_ratio)
-    cdef double a = o.cosine * o.cosine + inverse * o.sine * o.sine
-    cdef double b = dy * o.cosine * o.sine * (1.0 - inverse)
-    cdef double c = dy * dy * (o.sine * o.sine + inverse * o.cosine * o.cosine) - o.sma * o.sma
-    cdef double squared = b * b - a * c
-    cdef double half = sqrt(squared) / a if squared > 0.0 else 0.0
-    cdef double middle = o.x0 - b / a
-    begin[0] = limited(ceil(middle - half) - 1.0, nx)
-    end[0] = limited(floor(middle + half) + 2.0, nx)
-    while begin[0] < end[0] and not in_ellipse(o, begin[0] - o.x0, dy):
-        begin[0] += 1
-    while begin[0] < end[0] and not in_ellipse(o, end[0] - 1 - o.x0, dy):
-        end[0] -= 1
-
-
-cdef inline void aperture_sums(
-    const Pixel* pixels,         # IN   (ny, nx), NaN where unusable
-    Py_ssize_t ny,
-    Py_ssize_t nx,
-    const Outline* o,            # IN
-    Sums* ellipse,               # OUT
-    Sums* circle,                # OUT
-) noexcept nogil:
-    cdef Py_ssize_t j, first, last, begin, end, low, high
-    cdef double dy
-    ellipse.total = circle.total = 0.0
-    ellipse.n = circle.n = 0
-    first = limited(ceil(o.y0 - o.sma), ny)
-    last = limited(floor(o.y0 + o.sma) + 1.0, ny)
-    for j in range(first, last):
-        dy = j - o.y0
-        circle_columns(o, dy, nx, &begin, &end)
-        if begin == end:
-            continue
-        ellipse_columns(o, dy, nx, &low, &high)
-        if low == high:
-            add_row(pixels + j * nx, begin, end, circle)
-            continue
-        add_row(pixels + j * nx, begin, low, circle)
-        add_row(pixels + j * nx, high, end, circle)
-        add_row(pixels + j * nx, low, high, ellipse)
-    circle.total += ellipse.total
-    circle.n += ellipse.n
+    region.total += sign * summed(totals)
+    region.n += sign * <Py_ssize_t>summed(counts)

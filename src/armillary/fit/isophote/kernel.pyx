@@ -27,7 +27,7 @@ from libc.string cimport memset
 import numpy as np
 
 from .algebra cimport decompose, solve
-from .aperture cimport Outline, Pixel, Sums, aperture_sums
+from .aperture cimport Outline, Region, cover, forget, outline_of
 from .covariance cimport (
     FEWEST_SAMPLES, MAX_ORDERS, Errors, Matrices, Orders, Samples, collect, correlated_errors,
     errors_of_photutils, reach_of, reserve_samples,
@@ -159,6 +159,8 @@ cdef class Photometer:
     cdef Pixels store
     cdef Samples samples
     cdef Matrices matrices
+    cdef Region in_ellipse
+    cdef Region in_circle
     cdef double[25] factor       # of the normal matrix of a ring without missing samples
     cdef bint factored
     cdef Row* rows
@@ -200,6 +202,8 @@ cdef class Photometer:
         release(&self.outer)
         release(&self.farther)
         empty(&self.store)
+        forget(&self.in_ellipse)
+        forget(&self.in_circle)
         free_memory(self.samples.memory)
         free_memory(self.rows)
 
@@ -397,8 +401,7 @@ cdef class Photometer:
         row.ellipticity_err = errors.ellipticity
         row.position_angle_err = errors.position_angle
         row.a, row.a_err, row.b, row.b_err = errors.a, errors.a_err, errors.b, errors.b_err
-        self.sum_inside(&fit.ellipse, row)
-        return True
+        return self.sum_inside(&fit.ellipse, row)
 
     cdef Row* new_row(self) noexcept nogil:
         cdef Row* rows
@@ -434,22 +437,23 @@ cdef class Photometer:
         )
         return True
 
-    cdef void sum_inside(self, const Ellipse* ellipse, Row* row) noexcept nogil:
-        cdef Outline outline
-        cdef Sums in_ellipse, in_circle
-        outline.x0, outline.y0, outline.sma = ellipse.x0, ellipse.y0, ellipse.sma
-        outline.axis_ratio = 1.0 - ellipse.ellipticity
-        outline.sine, outline.cosine = sin(ellipse.position_angle), cos(ellipse.position_angle)
+    cdef bint sum_inside(self, const Ellipse* ellipse, Row* row) noexcept nogil:
+        """Sums of pixels in the ellipse, and in the circle around it; false if memory is short."""
+        cdef double sine = sin(ellipse.position_angle), cosine = cos(ellipse.position_angle)
+        cdef Outline outline = outline_of(
+            ellipse.x0, ellipse.y0, ellipse.sma, 1.0 - ellipse.ellipticity, cosine, sine
+        )
+        cdef Outline circle = outline_of(ellipse.x0, ellipse.y0, ellipse.sma, 1.0, 1.0, 0.0)
+        if not self.cover(&self.in_ellipse, &outline) or not self.cover(&self.in_circle, &circle):
+            return False
+        row.flux_ellipse, row.flux_circle = self.in_ellipse.total, self.in_circle.total
+        row.n_pixels_ellipse, row.n_pixels_circle = self.in_ellipse.n, self.in_circle.n
+        return True
+
+    cdef bint cover(self, Region* region, const Outline* outline) noexcept nogil:
         if self.single:
-            aperture_sums(
-                <const float*>self.pixels, self.ny, self.nx, &outline, &in_ellipse, &in_circle
-            )
-        else:
-            aperture_sums(
-                <const double*>self.pixels, self.ny, self.nx, &outline, &in_ellipse, &in_circle
-            )
-        row.flux_ellipse, row.flux_circle = in_ellipse.total, in_circle.total
-        row.n_pixels_ellipse, row.n_pixels_circle = in_ellipse.n, in_circle.n
+            return cover(region, <const float*>self.pixels, self.ny, self.nx, outline)
+        return cover(region, <const double*>self.pixels, self.ny, self.nx, outline)
 
     cdef bint append_centre(self, double x0, double y0) noexcept nogil:
         """Add the value at a centre; what needs an ellipse is not known."""

@@ -856,8 +856,11 @@ def aperture_sums(image: np.ndarray, ellipse: Ellipse) -> dict[str, float]:
     cosine, sine = math.cos(ellipse.position_angle), math.sin(ellipse.position_angle)
     along, across = dx * cosine + dy * sine, dy * cosine - dx * sine
     usable = np.isfinite(image)
-    in_ellipse = usable & (along**2 + (across / ellipse.axis_ratio) ** 2 <= ellipse.sma**2)
     in_circle = usable & (dx**2 + dy**2 <= ellipse.sma**2)
+    in_ellipse = usable & (along**2 + (across / ellipse.axis_ratio) ** 2 <= ellipse.sma**2)
+    if ellipse.ellipticity == 0.0:
+        # A pixel on the circle must not fall outside because the circle is turned.
+        in_ellipse = in_circle
     return {
         "flux_ellipse": float(image[in_ellipse].sum(dtype=np.float64)),
         "flux_circle": float(image[in_circle].sum(dtype=np.float64)),

@@ -184,7 +184,7 @@ def _in_our_convention(columns: Mapping[str, RawColumn]) -> dict[str, np.ndarray
 
 
 def _chosen(columns: Mapping[str, RawColumn]) -> _Convention:
-    missing = {}
+    missing: dict[int, list[str]] = {}
     for convention in _CONVENTIONS:
         lacking = [
             column.name for column in convention.columns.values() if column.name not in columns
