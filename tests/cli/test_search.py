@@ -17,7 +17,7 @@ from rich.console import Console
 import armillary as arm
 from armillary.cli import jobs
 from armillary.cli.candidates import COLUMNS, peak_table
-from armillary.cli.pool import Pool
+from armillary.runtime.pool import Pool
 
 FAST = ("--min-period", "2", "--max-period", "8")
 

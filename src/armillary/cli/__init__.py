@@ -8,7 +8,6 @@ crossmatch.py  ``armillary crossmatch``
 check.py       ``armillary check``
 demo.py        ``armillary demo``
 jobs.py        files into targets, targets into outcomes
-pool.py        many searches side by side, results in order
 candidates.py  outcomes into a table on the screen and into a file
 pictures.py    which picture goes into which file
 k2_3.py        the demonstration of a search, on the star K2-3

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..runtime.pool import Cancelled
 from .messages import with_notes
-from .pool import Cancelled
 
 if TYPE_CHECKING:
     from ..io import LightCurve

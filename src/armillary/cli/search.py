@@ -15,8 +15,8 @@ from .jobs import Job, Recipe, SearchOutcome, sentence_of
 from .messages import say
 
 if TYPE_CHECKING:
+    from ..runtime.pool import Pool
     from .pictures import PicturePaths
-    from .pool import Pool
 
 logger = logging.getLogger(__name__)
 
@@ -203,10 +203,10 @@ def bls(
     picture that cannot be written. Depths are relative to the level out of transit; nothing is
     normalised unless --detrend or --join.
     """
+    from ..runtime.pool import Pool
     from ..runtime.threads import thread_count
     from .candidates import check_table_path, row, write_candidates
     from .pictures import PicturePaths
-    from .pool import Pool
 
     jobs = [Job(tuple(files))] if join else [Job((file,)) for file in files]
     threads = thread_count(threads)

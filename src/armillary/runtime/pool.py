@@ -1,4 +1,4 @@
-"""Many searches side by side, their results in the order of asking."""
+"""Work on many items side by side, the results in the order of the items."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Pool:
         # Those of a ThreadPoolExecutor are joined when Python ends, however long that takes.
         threads = [
             threading.Thread(
-                target=self._serve, args=(tasks,), name=f"armillary-search-{i}", daemon=True
+                target=self._serve, args=(tasks,), name=f"armillary-pool-{i}", daemon=True
             )
             for i in range(self.workers)
         ]

@@ -1,4 +1,4 @@
-"""Jobs side by side: order, context, and an end when the caller ends."""
+"""Items side by side: order, context, and an end when the caller ends."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import time
 import pytest
 
 import armillary as arm
-from armillary.cli import pool as pool_module
-from armillary.cli.pool import AHEAD, Cancelled, Pool
+from armillary.runtime import pool as pool_module
+from armillary.runtime.pool import AHEAD, Cancelled, Pool
 
 
-def test_results_come_in_the_order_of_the_jobs():
+def test_results_come_in_the_order_of_the_items():
     def work(number):
         time.sleep(0.002 * (5 - number % 5))
         return number
@@ -35,7 +35,7 @@ def test_a_single_worker_is_the_calling_thread():
     assert threads == {threading.current_thread()}
 
 
-def test_jobs_that_do_not_stop_are_left_behind(monkeypatch):
+def test_work_that_does_not_stop_is_left_behind(monkeypatch):
     monkeypatch.setattr(pool_module, "GRACE", 0.01)
     deaf = threading.Event()
     workers = []
@@ -57,7 +57,7 @@ def test_jobs_that_do_not_stop_are_left_behind(monkeypatch):
     assert len(workers) == n_begun
 
 
-def test_jobs_are_begun_only_a_little_ahead():
+def test_items_are_begun_only_a_little_ahead():
     begun = []
     results = Pool(2).run(begun.append, range(100))
     next(results)
@@ -65,7 +65,7 @@ def test_jobs_are_begun_only_a_little_ahead():
     assert len(begun) <= AHEAD * 2 + 1
 
 
-def test_jobs_stop_when_the_caller_does():
+def test_work_stops_when_the_caller_does():
     pool = Pool(2)
     running = threading.Event()
     ends = []
@@ -90,7 +90,7 @@ def test_jobs_stop_when_the_caller_does():
     assert ends
 
 
-def test_an_error_of_a_job_is_the_callers():
+def test_an_error_of_the_work_is_the_callers():
     def work(number):
         raise ZeroDivisionError(number)
 
