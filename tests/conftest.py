@@ -22,6 +22,12 @@ def crossmatch_data() -> Path:
     return _real_data("crossmatch")
 
 
+@pytest.fixture(scope="session")
+def image_data() -> Path:
+    """The folder of real images; the same."""
+    return _real_data("images")
+
+
 def _real_data(name: str) -> Path:
     root = Path(os.environ.get("ARMILLARY_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
     folder = root / name

@@ -14,7 +14,7 @@ from ._lazy import attach
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from . import crossmatch, io, plugins, search, testing
+    from . import crossmatch, fit, io, plugins, search, testing
     from .plugins.select import explain, set_backend, use_backend
     from .plugins.status import list_backends
     from .report import status
@@ -25,6 +25,7 @@ __all__ = [
     "__version__",
     "crossmatch",
     "explain",
+    "fit",
     "io",
     "list_backends",
     "plugins",
@@ -41,6 +42,7 @@ __getattr__, __dir__ = attach(
         "Star": ".search.grid.star",
         "crossmatch": "",
         "explain": ".plugins.select",
+        "fit": "",
         "io": "",
         "list_backends": ".plugins.status",
         "plugins": "",
