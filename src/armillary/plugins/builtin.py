@@ -29,6 +29,43 @@ def armillary_search() -> Iterator[Implementation]:
 
 
 @hookimpl
+def armillary_fit() -> Iterator[Implementation]:
+    for operation, what in (("isophotes", "fit"), ("forced_isophotes", "photometry")):
+        yield Implementation(
+            operation=f"fit.{operation}",
+            name="cpu",
+            target=f"armillary.fit.isophote.cpu:{operation}",
+            api=API_VERSION,
+            summary=f"compiled {what} of ellipses, an image per core",
+            citation="Jedrzejewski (1987), MNRAS 226, 747",
+        )
+        yield Implementation(
+            operation=f"fit.{operation}",
+            name="reference",
+            target=f"armillary.fit.isophote.reference:{operation}",
+            api=API_VERSION,
+            summary="plain NumPy, slow: the definition of the result",
+            citation="Jedrzejewski (1987), MNRAS 226, 747",
+        )
+    yield Implementation(
+        operation="fit.ellipse_model",
+        name="cpu",
+        target="armillary.fit.model_image.cpu:ellipse_model",
+        api=API_VERSION,
+        summary="compiled search for the ellipse through each pixel, all cores",
+        citation="Jedrzejewski (1987), MNRAS 226, 747",
+    )
+    yield Implementation(
+        operation="fit.ellipse_model",
+        name="reference",
+        target="armillary.fit.model_image.reference:ellipse_model",
+        api=API_VERSION,
+        summary="plain NumPy, every pixel against every ellipse: the definition of the result",
+        citation="Jedrzejewski (1987), MNRAS 226, 747",
+    )
+
+
+@hookimpl
 def armillary_crossmatch() -> Iterator[Implementation]:
     zones = "Gray, Nieto-Santisteban & Szalay (2006), MSR-TR-2006-52"
     for operation in ("nearest", "within"):

@@ -16,10 +16,12 @@ crossmatch_pairs.py    matches held against all pairs
 oracle.py              brute-force box fits that share no code with any backend
 brute_force.py         separations of all pairs, by a formula that no backend uses
 signals.py             simulated light curves
+galaxies.py            simulated images of galaxies
 skies.py               made-up catalogues
 =====================  ========================================================
 """
 
+from .galaxies import SimulatedGalaxy, simulated_galaxy
 from .kit import Check, CheckFailed, Outcome, checks, conformance, run_checks
 from .signals import SimulatedLightCurve, simulated_light_curve
 
@@ -27,9 +29,11 @@ __all__ = [
     "Check",
     "CheckFailed",
     "Outcome",
+    "SimulatedGalaxy",
     "SimulatedLightCurve",
     "checks",
     "conformance",
     "run_checks",
+    "simulated_galaxy",
     "simulated_light_curve",
 ]

@@ -9,7 +9,7 @@
 #
 # Cost: once per ellipse, about 15 ns per sample for harmonics of orders 3 and 4.
 
-from libc.math cimport NAN, ceil, cos, fabs, fmin, hypot, sin, sqrt
+from libc.math cimport NAN, ceil, cos, fabs, floor, fmin, hypot, sin, sqrt
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy, memset
 
@@ -23,8 +23,11 @@ from .ring cimport (
 cdef enum:
     # Orders of harmonics beside the first two, and functions in all.
     MAX_ORDERS = 12
-    MAX_FUNCTIONS = 29
+    MAX_FUNCTIONS = 35
     FEWEST_SAMPLES = 6
+    # Functions of what interpolation leaves of a curved profile, and samples to tell it from noise.
+    N_CURVATURES = 6
+    FEWEST_FOR_CURVATURE = 24
 
 cdef extern from *:
     """
@@ -59,10 +62,11 @@ cdef struct Samples:
     Py_ssize_t stride            # from one function to the next
     Py_ssize_t capacity
     Py_ssize_t n_used
-    int width                    # functions
+    int width                    # functions, those of curvature left out
+    int n_functions              # and with them
     double* memory
-    double* basis                # (width, stride) times the root of the weight
-    double* shared               # (width, stride) the same, times the covariance of the samples
+    double* basis                # (n_functions, stride) times the root of the weight
+    double* shared               # (n_functions, stride) the same, times the covariance of the samples
     double* x                    # (stride,) pixels, from the centre
     double* y
     double* value                # minus the mean, times the root of the weight
@@ -102,11 +106,15 @@ cdef inline Py_ssize_t reach_of(const Ring* ring, bint eccentric_anomaly) noexce
 
 
 cdef inline bint reserve_samples(
-    Samples* samples, const Ring* ring, int width, Py_ssize_t reach
+    Samples* samples, const Ring* ring, int width, Py_ssize_t reach, bint absolute
 ) noexcept nogil:
     """Room for the samples of a ring; false if memory is short."""
+    cdef bint curved = (
+        not absolute and ring.interpolated and ring.n_data >= FEWEST_FOR_CURVATURE
+    )
+    cdef int n_functions = width + (N_CURVATURES if curved else 0)
     cdef Py_ssize_t stride = ring.n_padded + 2 * reach
-    cdef Py_ssize_t size = stride * (2 * width + 6)
+    cdef Py_ssize_t size = stride * (2 * n_functions + 6)
     cdef double* memory
     if size > samples.capacity:
         memory = <double*>realloc(samples.memory, 2 * size * sizeof(double))
@@ -115,10 +123,11 @@ cdef inline bint reserve_samples(
         samples.memory = memory
         samples.capacity = 2 * size
     samples.n, samples.n_padded = ring.n, ring.n_padded
-    samples.reach, samples.stride, samples.width = reach, stride, width
+    samples.reach, samples.stride = reach, stride
+    samples.width, samples.n_functions = width, n_functions
     samples.basis = samples.memory + reach
-    samples.shared = samples.basis + width * stride
-    samples.x = samples.shared + width * stride
+    samples.shared = samples.basis + n_functions * stride
+    samples.x = samples.shared + n_functions * stride
     samples.y = samples.x + stride
     samples.value = samples.y + stride
     samples.share = samples.value + stride
@@ -152,6 +161,31 @@ cdef inline void collect(Samples* samples, const Ring* ring, const Orders* order
     multiply(samples, root, array(ring, COS2), samples.basis + 4 * samples.stride)
     for k in range(orders.n):
         higher_order(samples, ring, orders.order[k], samples.basis + (5 + 2 * k) * samples.stride)
+    if samples.n_functions > samples.width:
+        add_curvatures(samples, ring)
+
+
+cdef inline void add_curvatures(const Samples* samples, const Ring* ring) noexcept nogil:
+    """What interpolation leaves along x and y, of curvatures that vary with twice the angle."""
+    cdef double sine = sin(2.0 * ring.ellipse.position_angle)
+    cdef double cosine = cos(2.0 * ring.ellipse.position_angle)
+    cdef const double* root = samples.basis
+    cdef const double* sin2 = array(ring, SIN2)
+    cdef const double* cos2 = array(ring, COS2)
+    cdef double* function
+    cdef double centre, left, place
+    cdef Py_ssize_t i, stride = samples.stride
+    cdef int axis
+    for axis in range(2):
+        centre = ring.ellipse.y0 if axis else ring.ellipse.x0
+        function = samples.basis + (samples.width + 3 * axis) * stride
+        for i in range(samples.n_padded):
+            place = centre + (samples.y[i] if axis else samples.x[i])
+            place -= floor(place)
+            left = root[i] * (place * (1.0 - place) - 1.0 / 6.0)
+            function[i] = left
+            function[stride + i] = left * (cos2[i] * cosine - sin2[i] * sine)
+            function[2 * stride + i] = left * (sin2[i] * cosine + cos2[i] * sine)
 
 
 cdef inline void multiply(
@@ -186,7 +220,7 @@ cdef inline void higher_order(
 
 cdef inline void add_up(Matrices* m, const Samples* samples) noexcept nogil:
     """Normal matrix and moments."""
-    cdef int i, j, width = samples.width
+    cdef int i, j, width = samples.n_functions
     cdef const double* function
     for i in range(width):
         function = samples.basis + i * samples.stride
@@ -199,7 +233,7 @@ cdef inline void add_up(Matrices* m, const Samples* samples) noexcept nogil:
 
 cdef inline void add_noise(Matrices* m, Samples* samples) noexcept nogil:
     """Covariance of the moments, for pixels of unit variance."""
-    cdef int i, j, width = samples.width
+    cdef int i, j, width = samples.n_functions
     cdef Py_ssize_t distance
     for i in range(width):
         wrap(samples, samples.basis + i * samples.stride)
@@ -345,19 +379,43 @@ cdef inline double residual_squares(
 
 
 cdef inline double pixel_variance(const Matrices* m, const Samples* samples) noexcept nogil:
-    """From the scatter about the first two harmonics."""
-    cdef double freedom = samples.trace
-    cdef int[5] column
-    cdef int i, j
+    """From the scatter about the first two harmonics and what interpolation leaves."""
+    cdef int[5 + N_CURVATURES] column
+    cdef double variance
+    cdef int i
     for i in range(5):
         column[i] = i
-        for j in range(5):
-            freedom -= m.inverse[5 * i + j] * m.noise[j * samples.width + i]
-    return residual_squares(samples, column, 5, m.coefficients) / freedom
+    for i in range(samples.n_functions - samples.width):
+        column[5 + i] = samples.width + i
+    variance = scatter_about(m, samples, column, 5 + samples.n_functions - samples.width)
+    return variance if variance == variance else scatter_about(m, samples, column, 5)
+
+
+cdef inline double scatter_about(
+    const Matrices* m, const Samples* samples, const int* column, int n
+) noexcept nogil:
+    """Variance of a pixel from the scatter about some functions; NAN if they are not independent."""
+    cdef double[(5 + N_CURVATURES) * (5 + N_CURVATURES)] factor
+    cdef double[5 + N_CURVATURES] coefficients, noise
+    cdef double freedom = samples.trace
+    cdef int i, j, stride = samples.n_functions
+    for i in range(n):
+        coefficients[i] = m.moment[column[i]]
+        for j in range(n):
+            factor[n * i + j] = m.normal[column[i] * stride + column[j]]
+    if not decompose(factor, n, n):
+        return NAN
+    solve(factor, n, n, coefficients)
+    for i in range(n):
+        for j in range(n):
+            noise[j] = m.noise[column[j] * stride + column[i]]
+        solve(factor, n, n, noise)
+        freedom -= noise[i]
+    return residual_squares(samples, column, n, coefficients) / freedom
 
 
 cdef inline Moved moved_by(
-    const Matrices* m, int width, const bint* free, double gradient, bint fitted
+    const Matrices* m, const bint* free, double gradient, bint fitted
 ) noexcept nogil:
     cdef Moved moved
     cdef double[16] jacobian, inverse
@@ -392,7 +450,7 @@ cdef inline Moved moved_by(
 
 
 cdef inline void intensity_error(
-    Errors* errors, const Matrices* m, int width, const Moved* moved, double variance,
+    Errors* errors, const Matrices* m, int stride, const Moved* moved, double variance,
     double sum_weight,
 ) noexcept nogil:
     cdef double[5] total
@@ -406,11 +464,11 @@ cdef inline void intensity_error(
         left += shift * moved.undone[p]
         for k in range(5):
             total[k] -= shift * moved.sensitivity[5 * p + k]
-    errors.intensity = sqrt(variance * quadratic(total, m.noise, 5, width) + left * left)
+    errors.intensity = sqrt(variance * quadratic(total, m.noise, 5, stride) + left * left)
 
 
 cdef inline void geometry_errors(
-    Errors* errors, const Matrices* m, int width, const Moved* moved, double variance,
+    Errors* errors, const Matrices* m, int stride, const Moved* moved, double variance,
     double position_angle, const bint* free,
 ) noexcept nogil:
     cdef double sine = sin(position_angle), cosine = cos(position_angle)
@@ -423,16 +481,16 @@ cdef inline void geometry_errors(
     if free[0]:
         x = cosine * moved.undone[1] - sine * moved.undone[0]
         y = sine * moved.undone[1] + cosine * moved.undone[0]
-        errors.x0 = sqrt(variance * quadratic(along_x, m.noise, 5, width) + x * x)
-        errors.y0 = sqrt(variance * quadratic(along_y, m.noise, 5, width) + y * y)
+        errors.x0 = sqrt(variance * quadratic(along_x, m.noise, 5, stride) + x * x)
+        errors.y0 = sqrt(variance * quadratic(along_y, m.noise, 5, stride) + y * y)
     if free[2]:
         errors.position_angle = sqrt(
-            variance * quadratic(moved.sensitivity + 10, m.noise, 5, width)
+            variance * quadratic(moved.sensitivity + 10, m.noise, 5, stride)
             + moved.undone[2] * moved.undone[2]
         )
     if free[3]:
         errors.ellipticity = sqrt(
-            variance * quadratic(moved.sensitivity + 15, m.noise, 5, width)
+            variance * quadratic(moved.sensitivity + 15, m.noise, 5, stride)
             + moved.undone[3] * moved.undone[3]
         )
 
@@ -442,14 +500,16 @@ cdef inline void deviations(
     const Orders* orders, double variance, double scale, double relative,
 ) noexcept nogil:
     """Higher harmonics, fitted together with the first two, over sma |gradient|."""
-    cdef int width = samples.width, i, k, p
+    cdef int width = samples.width, stride = samples.n_functions, i, j, k, p
     cdef double[MAX_FUNCTIONS * MAX_FUNCTIONS] factor
     cdef double[MAX_FUNCTIONS] estimate
     cdef double[4] share
     cdef double left, value, error
     if not orders.n or samples.n_used < width + 1 or not scale > 0.0:
         return
-    memcpy(factor, m.normal, width * width * sizeof(double))
+    for i in range(width):
+        for j in range(width):
+            factor[width * i + j] = m.normal[stride * i + j]
     if not decompose(factor, width, width):
         return
     for i in range(5, width):
@@ -469,7 +529,7 @@ cdef inline void deviations(
                 for k in range(5):
                     estimate[k] -= share[p] * moved.sensitivity[5 * p + k]
         value /= scale
-        error = variance * quadratic(estimate, m.noise, width, width) + left * left
+        error = variance * quadratic(estimate, m.noise, width, stride) + left * left
         error = sqrt(error / (scale * scale) + value * relative * value * relative)
         k = (i - 5) // 2
         if (i - 5) % 2 == 0:
@@ -493,18 +553,18 @@ cdef inline void correlated_errors(
     cdef double variance = 1.0
     cdef Moved moved
     add_up(m, samples)
-    if samples.n_used < FEWEST_SAMPLES or not fit_five(m, samples.width):
+    if samples.n_used < FEWEST_SAMPLES or not fit_five(m, samples.n_functions):
         return
     add_noise(m, samples)
     if not absolute:
         variance = pixel_variance(m, samples)
     if fitted:
         add_responses(m, samples, ring, gradient)
-    moved = moved_by(m, samples.width, free, gradient, fitted)
-    intensity_error(errors, m, samples.width, &moved, variance, ring.sum_weight)
+    moved = moved_by(m, free, gradient, fitted)
+    intensity_error(errors, m, samples.n_functions, &moved, variance, ring.sum_weight)
     if moved.known:
         geometry_errors(
-            errors, m, samples.width, &moved, variance, ring.ellipse.position_angle, free
+            errors, m, samples.n_functions, &moved, variance, ring.ellipse.position_angle, free
         )
     deviations(
         errors, m, samples, &moved, orders, variance, ring.ellipse.sma * fabs(gradient),
@@ -524,10 +584,10 @@ cdef inline bint independent(
     cdef double[25] factor
     cdef double[5] unit
     cdef double squares
-    cdef int i, j, width = samples.width
+    cdef int i, j, stride = samples.n_functions
     for i in range(n):
         for j in range(n):
-            factor[n * i + j] = m.normal[column[i] * width + column[j]]
+            factor[n * i + j] = m.normal[column[i] * stride + column[j]]
         coefficients[i] = m.moment[column[i]]
     if samples.n_used < max(FEWEST_SAMPLES, n + 1) or not decompose(factor, n, n):
         return False

@@ -422,7 +422,10 @@ cdef class Photometer:
         for i in range(MAX_ORDERS):
             errors.a[i] = errors.a_err[i] = errors.b[i] = errors.b_err[i] = NAN
         cdef Py_ssize_t reach = reach_of(&self.ring, self.eccentric_anomaly)
-        if not reserve_samples(&self.samples, &self.ring, 5 + 2 * self.orders.n, reach):
+        cdef bint absolute = self.variances is not NULL
+        if not reserve_samples(
+            &self.samples, &self.ring, 5 + 2 * self.orders.n, reach, absolute or self.old_errors
+        ):
             return False
         collect(&self.samples, &self.ring, &self.orders)
         if self.old_errors:
@@ -433,7 +436,7 @@ cdef class Photometer:
             return True
         correlated_errors(
             errors, &self.samples, &self.matrices, &self.ring, &self.orders, self.free,
-            fit.gradient.value, fit.gradient.error, fitted, self.variances is not NULL,
+            fit.gradient.value, fit.gradient.error, fitted, absolute,
         )
         return True
 

@@ -23,8 +23,9 @@ ellipse leave
 
     d = J^-1 (c - P n),     dI = mean(n) + mean(D) d                                      (4)
 
-with P the projection on harmonics. Unlike in the errors of photutils, the intensity has a share of
-the error of the ellipticity in it, and what the fit left undone counts.
+with P the projection on harmonics. sigma comes from the scatter about (1), or is given. Unlike in the
+errors of photutils, the intensity has a share of the error of the ellipticity in it, and what the
+fit left undone counts.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .result import COLUMNS, HARMONIC_COLUMNS
+from .rules import Rules
 
 #: Relative distance of the second ellipse from which the gradient comes.
 GRADIENT_STEP = 0.1
@@ -55,6 +57,8 @@ FEWEST_STEPS = 32
 MAX_ELLIPTICITY, NEARLY_ROUND = 0.95, 0.05
 #: Fewest samples from which five coefficients are fitted.
 FEWEST_SAMPLES = 6
+#: Fewest samples from which the curvature of a profile is told from noise.
+FEWEST_FOR_CURVATURE = 24
 #: Going inwards ends at this semi-major axis (pixels).
 SMALLEST_SMA = 0.5
 #: Relative error of a gradient whose error is not known, in the errors of photutils.
@@ -93,46 +97,6 @@ class Ellipse(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
-    """The options of a fit; see :func:`armillary.fit.isophotes`."""
-
-    min_sma: float = 0.0
-    max_sma: float | None = None
-    step: float = 0.1
-    linear: bool = False
-    sigma_clip: float = 3.0
-    n_clip: int = 0
-    integrator: str = "bilinear"
-    fix_center: bool = False
-    fix_ellipticity: bool = False
-    fix_position_angle: bool = False
-    harmonics: tuple[int, ...] = (3, 4)
-    sampling: str = "polar_angle"
-    max_iterations: int = 50
-    min_iterations: int = 10
-    convergence: float = 0.05
-    max_gradient_error: float = 0.5
-    min_valid: float = 0.7
-    errors: str = "correlated"
-
-    @property
-    def free(self) -> np.ndarray:
-        """Which of the amplitudes A1, B1, A2, B2 may correct their parameter."""
-        centre = not self.fix_center
-        return np.array([centre, centre, not self.fix_position_angle, not self.fix_ellipticity])
-
-    def annulus(self, sma: float) -> float:
-        """Width (pixels) of the ring that a semi-major axis stands for."""
-        return self.step if self.linear else self.step * sma
-
-    def next_sma(self, sma: float) -> float:
-        return sma + self.step if self.linear else sma * (1.0 + self.step)
-
-    def previous_sma(self, sma: float) -> float:
-        return sma - self.step if self.linear else sma / (1.0 + self.step)
-
-
-@dataclass(frozen=True, slots=True)
 class Picture:
     """An image, NaN where it is unusable, and the variance of its pixels, or None."""
 
@@ -162,6 +126,7 @@ class Ring:
     index: np.ndarray
     n_total: int
     sector_area: float
+    interpolated: bool
 
     @property
     def mean(self) -> float:
@@ -222,7 +187,7 @@ def _interpolated(picture: Picture, ellipse: Ellipse, angle: np.ndarray) -> Ring
         bilinear(picture.image, x, y),
         None if picture.variance is None else bilinear(picture.variance, x, y),
         share,
-        BILINEAR_AREA,
+        None,
     )
 
 
@@ -233,16 +198,17 @@ def _ring(
     value: np.ndarray,
     variance: np.ndarray | None,
     share: np.ndarray,
-    sector_area: float,
+    sector_area: float | None,
 ) -> Ring:
     """A ring of the samples that have a value and, if there are variances, one of them."""
+    interpolated = sector_area is None
     weight = np.ones(len(value)) if variance is None else 1.0 / variance
     index = np.flatnonzero(np.isfinite(value) & np.isfinite(weight))
     anomaly = np.arctan2(np.sin(angle), ellipse.axis_ratio * np.cos(angle))
     x, y = place
     every = (angle, anomaly, x, y, value, weight, share)
     used = (array[index] for array in every)
-    return Ring(ellipse, *used, index, len(value), sector_area)
+    return Ring(ellipse, *used, index, len(value), sector_area or BILINEAR_AREA, interpolated)
 
 
 def bilinear(image: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -702,11 +668,7 @@ def _correlated_errors(picture: Picture, fit: Fit, rules: Rules) -> dict[str, An
     inverse = np.linalg.inv(normal)
     noise = functions.T @ covariance @ functions
     coefficients = inverse @ functions.T @ (root * ring.value)
-    residual = root * ring.value - functions @ coefficients
-    variance = 1.0
-    if picture.variance is None:
-        freedom = np.trace(covariance) - np.trace(inverse @ noise)
-        variance = residual @ residual / freedom
+    variance = 1.0 if picture.variance is not None else _pixel_variance(ring, covariance)
     # What the geometry does to the mean, and what it leaves undetermined.
     mean = np.zeros((1, 5))
     mean[0, 0] = 1.0 / ring.weight.sum()
@@ -725,6 +687,36 @@ def _correlated_errors(picture: Picture, fit: Fit, rules: Rules) -> dict[str, An
             spread = variance * sensitivity @ noise @ sensitivity.T + np.outer(undone, undone)
             result |= _geometry_errors(ring.ellipse, spread, rules)
     return result | _deviations(picture, fit, rules, covariance, variance, moved)
+
+
+def _pixel_variance(ring: Ring, covariance: np.ndarray) -> float:
+    """Variance of a pixel from the scatter about the first two harmonics.
+
+    Where a profile is steep, interpolation between pixels leaves more than noise does: half
+    f (1 - f) times the second derivative, where f is the place between two pixels. That is
+    fitted, too, and does not count.
+    """
+    functions = basis(ring.angle, (1, 2))
+    if len(ring.value) >= FEWEST_FOR_CURVATURE and ring.interpolated:
+        functions = np.hstack([functions, _curvature(ring)])
+    root = np.sqrt(ring.weight)
+    orthogonal, triangle = np.linalg.qr(root[:, None] * functions)
+    if np.linalg.matrix_rank(triangle) < triangle.shape[1]:
+        orthogonal, _ = np.linalg.qr(root[:, None] * basis(ring.angle, (1, 2)))
+    values = root * ring.value
+    residual = values - orthogonal @ (orthogonal.T @ values)
+    freedom = np.trace(covariance) - np.trace(orthogonal.T @ covariance @ orthogonal)
+    return float(residual @ residual / freedom)
+
+
+def _curvature(ring: Ring) -> np.ndarray:
+    """What interpolation leaves along x and y, of curvatures that vary with twice the angle."""
+    along_x, along_y = (
+        f * (1.0 - f) - 1.0 / 6.0 for f in (ring.x - np.floor(ring.x), ring.y - np.floor(ring.y))
+    )
+    angle = 2.0 * (ring.angle + ring.ellipse.position_angle)
+    turns = (np.ones(len(angle)), np.cos(angle), np.sin(angle))
+    return np.stack([left * turn for left in (along_x, along_y) for turn in turns], axis=1)
 
 
 def _moved(
@@ -936,10 +928,47 @@ def isophotes(
     ellipticity: float,
     position_angle: float,
     variance: np.ndarray | None = None,
-    **options: Any,
+    min_sma: float = 0.0,
+    max_sma: float | None = None,
+    step: float = 0.1,
+    linear: bool = False,
+    sigma_clip: float = 3.0,
+    n_clip: int = 0,
+    integrator: str = "bilinear",
+    fix_center: bool = False,
+    fix_ellipticity: bool = False,
+    fix_position_angle: bool = False,
+    harmonics: tuple[int, ...] = (3, 4),
+    sampling: str = "polar_angle",
+    max_iterations: int = 50,
+    min_iterations: int = 10,
+    convergence: float = 0.05,
+    max_gradient_error: float = 0.5,
+    min_valid: float = 0.7,
+    errors: str = "correlated",
 ) -> dict[str, np.ndarray]:
     """Fit isophotes of one image; see the plugin author guide for the arguments."""
-    picture, rules = Picture(image, variance), Rules(**options)
+    picture = Picture(image, variance)
+    rules = Rules(
+        min_sma=min_sma,
+        max_sma=max_sma,
+        step=step,
+        linear=linear,
+        sigma_clip=sigma_clip,
+        n_clip=n_clip,
+        integrator=integrator,
+        fix_center=fix_center,
+        fix_ellipticity=fix_ellipticity,
+        fix_position_angle=fix_position_angle,
+        harmonics=harmonics,
+        sampling=sampling,
+        max_iterations=max_iterations,
+        min_iterations=min_iterations,
+        convergence=convergence,
+        max_gradient_error=max_gradient_error,
+        min_valid=min_valid,
+        errors=errors,
+    )
     start = Ellipse(x0, y0, sma, ellipticity, position_angle % math.pi)
     outer = grown(picture, start, rules)
     if outer[0].stop_code in (FAILED, FEW_VALID, NO_SAMPLES):
@@ -960,10 +989,27 @@ def forced_isophotes(
     ellipticity: np.ndarray,
     position_angle: np.ndarray,
     variance: np.ndarray | None = None,
-    **options: Any,
+    step: float = 0.1,
+    linear: bool = False,
+    sigma_clip: float = 3.0,
+    n_clip: int = 0,
+    integrator: str = "bilinear",
+    harmonics: tuple[int, ...] = (3, 4),
+    sampling: str = "polar_angle",
+    errors: str = "correlated",
 ) -> dict[str, np.ndarray]:
     """Sample given ellipses of one image; see the plugin author guide for the arguments."""
-    picture, rules = Picture(image, variance), Rules(**options)
+    picture = Picture(image, variance)
+    rules = Rules(
+        step=step,
+        linear=linear,
+        sigma_clip=sigma_clip,
+        n_clip=n_clip,
+        integrator=integrator,
+        harmonics=harmonics,
+        sampling=sampling,
+        errors=errors,
+    )
     rows = []
     for values in zip(x0, y0, sma, ellipticity, position_angle, strict=True):
         ellipse = Ellipse(*(float(value) for value in values))

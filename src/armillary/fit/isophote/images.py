@@ -1,0 +1,170 @@
+"""Images as backends take them: floats in C order, NaN where a pixel is unusable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...plugins.arrays import array_kind, on_host
+
+#: Interpolation needs four pixels.
+FEWEST_ROWS = 2
+
+
+class IsophoteWarning(UserWarning):
+    """An image has no isophotes: nothing was found on it, or nothing could be fitted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One image as it was given, and the kind of array that it is."""
+
+    image: Any
+    mask: Any
+    variance: Any
+
+    @property
+    def arrays_are(self) -> str:
+        return array_kind(self.image, self.mask, self.variance)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An image for a backend.
+
+    Attributes
+    ----------
+    image : ndarray, shape (ny, nx)
+        float32 or float64, native, C order, NaN where unusable.
+    variance : ndarray, shape (ny, nx), or None
+        Of the same dtype, positive where the image is usable.
+    n_unusable : int
+        Pixels that are masked, not finite, or without a positive variance.
+    """
+
+    image: np.ndarray
+    variance: np.ndarray | None
+    n_unusable: int
+
+
+# ------------------------------------------------------------------ one or many
+
+
+def is_many(image: Any) -> bool:
+    """Whether this is a list, generator or other iterator of images."""
+    return isinstance(image, list | Iterator)
+
+
+def inputs_of(images: Iterable[Any]) -> Iterator[Input]:
+    """Each image of many, alone or with its mask and variance."""
+    for image in images:
+        yield input_of(image, None, None)
+
+
+def input_of(image: Any, mask: Any, variance: Any) -> Input:
+    """One image, or a tuple of image, mask and variance.
+
+    Raises
+    ------
+    TypeError
+        If a tuple has another length, or a mask or variance is given twice.
+    """
+    if not isinstance(image, tuple):
+        return Input(image, mask, variance)
+    if not 1 <= len(image) <= 3:
+        raise TypeError(
+            f"image as a tuple must be (image, mask) or (image, mask, variance), "
+            f"not one of {len(image)}"
+        )
+    if mask is not None or variance is not None:
+        raise TypeError("mask and variance must be given in the tuple or beside it, not both")
+    return Input(*image, *(3 - len(image)) * (None,))
+
+
+# ------------------------------------------------------------------ preparation
+
+
+def prepared(given: Input) -> Prepared:
+    """Convert an image, its mask and its variance; the caller's arrays are left alone.
+
+    Raises
+    ------
+    ValueError
+        If the image is no two-dimensional array of real numbers, or the shapes differ.
+    """
+    image, own_mask = _pixels("image", given.image)
+    if image.ndim != 2 or min(image.shape) < FEWEST_ROWS:
+        raise ValueError(
+            f"image must be two-dimensional, {FEWEST_ROWS} x {FEWEST_ROWS} pixels or more, "
+            f"not of shape {image.shape}; many images must be a list"
+        )
+    unusable = None if own_mask is None else own_mask.copy()
+    if given.mask is not None:
+        mask = _mask(given.mask, image.shape)
+        unusable = mask if unusable is None else unusable | mask
+    variance = None
+    if given.variance is not None:
+        variance = _variance(given.variance, image)
+        # Also true of NaN.
+        worthless = ~((variance > 0.0) & (variance < np.inf))
+        unusable = worthless if unusable is None else unusable | worthless
+    # A sum is finite only if all its terms are, and is much faster to look at.
+    with np.errstate(over="ignore", invalid="ignore"):
+        suspicious = not np.isfinite(image.sum(dtype=np.float64))
+    if suspicious:
+        infinite = ~np.isfinite(image)
+        unusable = infinite if unusable is None else unusable | infinite
+    if unusable is None or not unusable.any():
+        return Prepared(_read_only(image), _read_only(variance), 0)
+    image = np.where(unusable, np.nan, image).astype(image.dtype, copy=False)
+    return Prepared(_read_only(image), _read_only(variance), int(unusable.sum()))
+
+
+def _pixels(name: str, value: Any) -> tuple[np.ndarray, np.ndarray | None]:
+    """Real numbers as float32 or float64, and their own mask, if they have one."""
+    from ...io.image import Image
+
+    if isinstance(value, Image):
+        value = value.data
+    value = on_host(value)
+    mask = np.ma.getmaskarray(value) if isinstance(value, np.ma.MaskedArray) else None
+    array = np.asarray(getattr(value, "value", value) if hasattr(value, "unit") else value)
+    if array.dtype.kind not in "iufb":
+        raise ValueError(f"{name} must hold real numbers, not {array.dtype}")
+    dtype = np.result_type(array.dtype, np.float32)
+    dtype = np.dtype(np.float64) if dtype.itemsize > 8 else dtype.newbyteorder("=")
+    return np.ascontiguousarray(array, dtype), mask
+
+
+def _mask(value: Any, shape: tuple[int, ...]) -> np.ndarray:
+    mask = np.asarray(on_host(value))
+    if mask.dtype.kind not in "iub":
+        raise ValueError(f"mask must hold True or False, or whole numbers, not {mask.dtype}")
+    if mask.shape != shape:
+        raise ValueError(f"mask must be of the image's shape {shape}, not {mask.shape}")
+    return mask.astype(bool)
+
+
+def _variance(value: Any, image: np.ndarray) -> np.ndarray:
+    variance, mask = _pixels("variance", value)
+    if variance.shape not in ((), image.shape):
+        raise ValueError(
+            f"variance must be a number or of the image's shape {image.shape}, "
+            f"not {variance.shape}"
+        )
+    variance = np.broadcast_to(variance, image.shape).astype(image.dtype)
+    if mask is not None:
+        variance[np.broadcast_to(mask, image.shape)] = np.nan
+    return np.ascontiguousarray(variance)
+
+
+def _read_only(array: np.ndarray | None) -> Any:
+    """A view that nobody can write to, of what may be the caller's."""
+    if array is None:
+        return None
+    view = array.view()
+    view.setflags(write=False)
+    return view
