@@ -23,6 +23,7 @@ SUITES = {
     "search.bls": "armillary.testing.search_bls",
     "crossmatch.nearest": "armillary.testing.crossmatch_nearest",
     "crossmatch.within": "armillary.testing.crossmatch_within",
+    "fit.ellipse_model": "armillary.testing.fit_ellipse_model",
 }
 
 Verdict = Literal["passed", "failed", "waived", "unexpectedly passed", "skipped"]

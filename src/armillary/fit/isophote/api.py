@@ -19,7 +19,7 @@ from ...runtime.pool import Pool
 from ...runtime.progress import reporting
 from ...runtime.threads import thread_count
 from .finding import NothingFound, found_geometry
-from .geometry import NAMES, EllipseGeometry, checked, known_parameters
+from .geometry import EllipseGeometry, checked, known_parameters
 from .images import Input, IsophoteWarning, Prepared, input_of, inputs_of, is_many, prepared
 from .result import COLUMNS, HARMONIC_COLUMNS, Isophotes
 from .rules import FORCED_OPTIONS, Rules
@@ -433,7 +433,7 @@ def _check_centre(start: EllipseGeometry, shape: tuple[int, ...]) -> None:
 
 def _without_rows(job: _Job, task: _Task, reason: str) -> Isophotes:
     n_orders = len(job.options["harmonics"][0])
-    arrays = {name: np.empty(0, kind) for name, kind in COLUMNS.items()}
+    arrays: dict[str, np.ndarray] = {name: np.empty(0, kind) for name, kind in COLUMNS.items()}
     arrays |= {name: np.empty((0, n_orders)) for name in HARMONIC_COLUMNS}
     return _isophotes(job, task, arrays, reason)
 
@@ -473,9 +473,7 @@ def _result(job: _Job, task: _Task, result: Any) -> Isophotes:
     return _isophotes(job, task, arrays, "")
 
 
-def _isophotes(
-    job: _Job, task: _Task, arrays: Mapping[str, np.ndarray], reason: str
-) -> Isophotes:
+def _isophotes(job: _Job, task: _Task, arrays: Mapping[str, np.ndarray], reason: str) -> Isophotes:
     return Isophotes(
         **{name: arrays[name] for name in _ARRAYS},
         harmonics=job.options["harmonics"][0],

@@ -83,8 +83,7 @@ def known_parameters(geometry: Any) -> dict[str, float]:
         return asdict(geometry)
     if not isinstance(geometry, Mapping):
         raise TypeError(
-            f"geometry must be an EllipseGeometry, a mapping or None, "
-            f"not {type(geometry).__name__}"
+            f"geometry must be an EllipseGeometry, a mapping or None, not {type(geometry).__name__}"
         )
     for name in geometry:
         if name not in NAMES:

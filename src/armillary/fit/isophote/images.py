@@ -152,8 +152,7 @@ def _variance(value: Any, image: np.ndarray) -> np.ndarray:
     variance, mask = _pixels("variance", value)
     if variance.shape not in ((), image.shape):
         raise ValueError(
-            f"variance must be a number or of the image's shape {image.shape}, "
-            f"not {variance.shape}"
+            f"variance must be a number or of the image's shape {image.shape}, not {variance.shape}"
         )
     variance = np.broadcast_to(variance, image.shape).astype(image.dtype)
     if mask is not None:

@@ -23,9 +23,9 @@ ellipse leave
 
     d = J^-1 (c - P n),     dI = mean(n) + mean(D) d                                      (4)
 
-with P the projection on harmonics. sigma comes from the scatter about (1), or is given. Unlike in the
-errors of photutils, the intensity has a share of the error of the ellipticity in it, and what the
-fit left undone counts.
+with P the projection on harmonics. sigma comes from the scatter about (1), or is given. Unlike in
+the errors of photutils, the intensity has a share of the error of the ellipticity in it, and what
+the fit left undone counts.
 """
 
 from __future__ import annotations
@@ -201,14 +201,24 @@ def _ring(
     sector_area: float | None,
 ) -> Ring:
     """A ring of the samples that have a value and, if there are variances, one of them."""
-    interpolated = sector_area is None
     weight = np.ones(len(value)) if variance is None else 1.0 / variance
     index = np.flatnonzero(np.isfinite(value) & np.isfinite(weight))
     anomaly = np.arctan2(np.sin(angle), ellipse.axis_ratio * np.cos(angle))
     x, y = place
-    every = (angle, anomaly, x, y, value, weight, share)
-    used = (array[index] for array in every)
-    return Ring(ellipse, *used, index, len(value), sector_area or BILINEAR_AREA, interpolated)
+    return Ring(
+        ellipse,
+        angle[index],
+        anomaly[index],
+        x[index],
+        y[index],
+        value[index],
+        weight[index],
+        share[index],
+        index,
+        len(value),
+        BILINEAR_AREA if sector_area is None else sector_area,
+        sector_area is None,
+    )
 
 
 def bilinear(image: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -249,8 +259,9 @@ def _sectors(picture: Picture, ellipse: Ellipse, rules: Rules) -> Ring | None:
     outer = ellipse._replace(sma=ellipse.sma + 0.5 * width)
     if inner.sma <= 0.0:
         return None
-    angle, opening, samples = None, _sector_angle(ellipse.sma, width), []
+    samples: list[tuple[float, ...]] = []
     area_factor = width * min(width, SECTOR_WIDTH)
+    opening = _sector_angle(ellipse.sma, width)
     angle = 0.5 * opening
     while angle <= 2.0 * math.pi + OVERLAP:
         begin, end = angle - 0.5 * opening, angle + 0.5 * opening
@@ -271,9 +282,7 @@ def _sectors(picture: Picture, ellipse: Ellipse, rules: Rules) -> Ring | None:
 def _sector_area(ellipse: Ellipse, begin: float, end: float) -> float:
     """Area swept by the radius of an ellipse between two polar angles, less than a turn apart."""
     q = ellipse.axis_ratio
-    anomaly = np.unwrap(
-        [np.arctan2(np.sin(angle), q * np.cos(angle)) for angle in (begin, end)]
-    )
+    anomaly = np.unwrap([np.arctan2(np.sin(angle), q * np.cos(angle)) for angle in (begin, end)])
     return 0.5 * ellipse.sma**2 * q * float(anomaly[1] - anomaly[0])
 
 
@@ -289,7 +298,9 @@ def _sector(
     """Value, variance and share of one sector; NaN where it is partly outside the image."""
     angle = 0.5 * (begin + end)
     ends = np.array([begin, begin, end, end])
-    reach = np.array([inner.radius(begin), outer.radius(begin), inner.radius(end), outer.radius(end)])
+    reach = np.array(
+        [inner.radius(begin), outer.radius(begin), inner.radius(end), outer.radius(end)]
+    )
     x, y = ellipse.place(reach * np.cos(ends), reach * np.sin(ends))
     columns = np.arange(math.floor(x.min()), math.ceil(x.max()) + 1)
     rows = np.arange(math.floor(y.min()), math.ceil(y.max()) + 1)
@@ -533,9 +544,7 @@ def grown(picture: Picture, start: Ellipse, rules: Rules) -> list[Fit]:
             return fits
 
 
-def _next(
-    picture: Picture, ellipse: Ellipse, rules: Rules, fitting: bool, fits: list[Fit]
-) -> Fit:
+def _next(picture: Picture, ellipse: Ellipse, rules: Rules, fitting: bool, fits: list[Fit]) -> Fit:
     if fitting:
         least = rules.min_iterations if fits else 2 * rules.min_iterations
         return fitted(
@@ -630,9 +639,10 @@ def _cubic_spline(distance: np.ndarray) -> np.ndarray:
 
 
 def responses(ring: Ring, gradient: float) -> np.ndarray:
-    """D of equation (4): change of the samples when the ellipse moves across, along, turns, flattens.
+    """D of equation (4): what happens to samples when the ellipse moves, turns or flattens.
 
-    From the semi-major axis of the ellipse of the same shape through a fixed point.
+    In columns: across, along the major axis; turned; flattened. From the semi-major axis of
+    the ellipse of the same shape through a fixed point.
     """
     sma, q = ring.ellipse.sma, ring.ellipse.axis_ratio
     sine, cosine = np.sin(ring.anomaly), np.cos(ring.anomaly)
@@ -749,7 +759,7 @@ def _geometry_errors(ellipse: Ellipse, spread: np.ndarray, rules: Rules) -> dict
     # Axes of x and y by (across, along).
     axes = np.array([[-sine, cosine], [cosine, sine]])
     place = axes @ spread[:2, :2] @ axes.T
-    errors = {}
+    errors: dict[str, float] = {}
     if not rules.fix_center:
         errors |= {"x0_err": math.sqrt(place[0, 0]), "y0_err": math.sqrt(place[1, 1])}
     if not rules.fix_position_angle:
@@ -811,7 +821,8 @@ def _errors_of_photutils(fit: Fit, rules: Rules) -> dict[str, Any]:
         result["y0_err"] = math.hypot(along * math.sin(angle), across * math.cos(angle))
         result["ellipticity_err"] = 2.0 * spread[4] * q / (sma * slope)
         result["position_angle_err"] = 2.0 * spread[3] * q / (sma * slope * (1.0 - q * q))
-    values, errors = [], []
+    values: list[np.ndarray] = []
+    errors: list[np.ndarray] = []
     relative = gradient.relative_error
     relative = UNKNOWN_GRADIENT if math.isnan(relative) else relative
     for order in rules.harmonics:

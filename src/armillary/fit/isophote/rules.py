@@ -141,7 +141,11 @@ def _orders(orders: Any) -> tuple[int, ...]:
     if isinstance(orders, str) or not hasattr(orders, "__iter__"):
         raise ValueError(f"harmonics must be a sequence of orders, not {orders!r}")
     found = tuple(_whole("harmonics", order, LOWEST_ORDER) for order in orders)
-    if len(set(found)) != len(found) or len(found) > MOST_ORDERS or max(found, default=0) > HIGHEST_ORDER:
+    if (
+        len(set(found)) != len(found)
+        or len(found) > MOST_ORDERS
+        or max(found, default=0) > HIGHEST_ORDER
+    ):
         raise ValueError(
             f"harmonics must be at most {MOST_ORDERS} different orders from {LOWEST_ORDER} to "
             f"{HIGHEST_ORDER}, not {found}"

@@ -1,0 +1,1 @@
+"""The model image of fitted isophotes."""
