@@ -32,7 +32,13 @@ def by_hand():
             for name, kind in COLUMNS.items()
         }
         empty |= {name: np.full((n, len(harmonics)), np.nan) for name in HARMONIC_COLUMNS}
-        others = {"image_shape": (512, 400), "n_unusable": 0, "reason": "", "provenance": BY_HAND}
+        others = {
+            "sampling": "polar_angle",
+            "image_shape": (512, 400),
+            "n_unusable": 0,
+            "reason": "",
+            "provenance": BY_HAND,
+        }
         given = {"sma": sma, "harmonics": harmonics, **arrays}
         return Isophotes(
             **{

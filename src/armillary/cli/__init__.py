@@ -1,20 +1,26 @@
 """The ``armillary`` command.
 
-=============  ========================================================
-main.py        the command itself: version, verbosity, errors, Ctrl-C
-status.py      ``armillary status``
-search.py      ``armillary search bls``
-crossmatch.py  ``armillary crossmatch``
-check.py       ``armillary check``
-demo.py        ``armillary demo``
-jobs.py        files into targets, targets into outcomes
-candidates.py  outcomes into a table on the screen and into a file
-pictures.py    which picture goes into which file
-k2_3.py        the demonstration of a search, on the star K2-3
-comparison.py  that demonstration's comparison with astropy
-hipparcos.py   the demonstration of a crossmatch, Hipparcos and Gaia
-race.py        the same work in several ways, in turns: both comparisons
-packaged.py    the data of the demonstrations, in packages of their own
-messages.py    what is said on standard error
-=============  ========================================================
+==================  ========================================================
+main.py             the command itself: version, verbosity, errors, Ctrl-C
+status.py           ``armillary status``
+search.py           ``armillary search bls``
+fit.py              ``armillary fit isophotes`` and ``armillary fit forced``
+crossmatch.py       ``armillary crossmatch``
+check.py            ``armillary check``
+demo.py             ``armillary demo``
+jobs.py             files into targets, targets into outcomes
+candidates.py       outcomes into a table on the screen and into a file
+images.py           image files into isophotes
+isophote_files.py   isophotes into tables, model images and pictures
+isophote_summary.py isophotes of several images into a table on the screen
+destinations.py     which output goes into which file
+pictures.py         the same for pictures of targets
+k2_3.py             the demonstration of a search, on the star K2-3
+comparison.py       that demonstration's comparison with astropy
+hipparcos.py        the demonstration of a crossmatch, Hipparcos and Gaia
+ugc12517.py         the demonstration of isophotes, on the galaxy UGC 12517
+race.py             the same work in several ways, in turns: all comparisons
+packaged.py         the data of the demonstrations, in packages of their own
+messages.py         what is said on standard error
+==================  ========================================================
 """

@@ -14,6 +14,7 @@ from .check import check
 from .crossmatch import EXAMPLES as CROSSMATCH_EXAMPLES
 from .crossmatch import crossmatch
 from .demo import demo
+from .fit import fit
 from .messages import everything_on_standard_error, say, with_notes
 from .search import search
 from .status import status
@@ -81,12 +82,13 @@ def armillary(
         ),
     ] = False,
 ) -> None:
-    """The hot loops of survey astronomy: transit searches and crossmatches, from files to files."""
+    """The hot loops of survey astronomy: transits, isophotes, crossmatches; from files to files."""
     context.with_resource(everything_on_standard_error(verbose))
 
 
 app.command()(status)
 app.add_typer(search, name="search")
+app.add_typer(fit, name="fit")
 app.command(epilog=CROSSMATCH_EXAMPLES, no_args_is_help=True)(crossmatch)
 app.command()(check)
 app.add_typer(demo, name="demo")

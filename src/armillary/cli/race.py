@@ -55,13 +55,14 @@ def in_turns(runs: Mapping[tuple[str, int], Callable[[], Found]]) -> tuple[Conte
 
 
 def lines(contestants: Sequence[Contestant[Found]], in_words: Callable[[Found], str]) -> list[str]:
-    """One line for each, with how many times as fast as the last, which is astropy, it is."""
+    """One line for each, with how many times as fast as the last, which is the peer, it is."""
     last = contestants[-1]
+    peer = last.name.partition(" ")[0]
     return [
         f"  {one.name:<14} {one.threads} thread{'s' if one.threads > 1 else ' '}  "
         f"{1e3 * one.seconds:8.1f} ms   {in_words(one.found)}"
         + (
-            f"   {last.seconds / one.seconds:.1f} times as fast as astropy"
+            f"   {last.seconds / one.seconds:.1f} times as fast as {peer}"
             if one is not last
             else ""
         )

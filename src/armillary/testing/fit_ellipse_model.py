@@ -100,6 +100,7 @@ def isophotes_by_hand(
         **columns,
         harmonics=harmonics,
         image_shape=SHAPE,
+        sampling="polar_angle",
         n_unusable=0,
         reason="",
         provenance=Provenance("fit.isophotes", "hand", "armillary", "", "float64", "nobody", 1),

@@ -6,7 +6,7 @@ from libc.math cimport sqrt
 # A pivot this much smaller than its diagonal element is zero, but for rounding.
 cdef extern from *:
     """
-    #define SINGULAR 1e-14
+    #define SINGULAR 1e-12
     """
     const double SINGULAR
 

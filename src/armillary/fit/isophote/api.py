@@ -477,6 +477,7 @@ def _isophotes(job: _Job, task: _Task, arrays: Mapping[str, np.ndarray], reason:
     return Isophotes(
         **{name: arrays[name] for name in _ARRAYS},
         harmonics=job.options["harmonics"][0],
+        sampling=job.options["sampling"][0],
         image_shape=(int(task.image.image.shape[0]), int(task.image.image.shape[1])),
         n_unusable=task.image.n_unusable,
         reason=reason,

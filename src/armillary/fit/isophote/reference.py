@@ -59,6 +59,8 @@ MAX_ELLIPTICITY, NEARLY_ROUND = 0.95, 0.05
 FEWEST_SAMPLES = 6
 #: Fewest samples from which the curvature of a profile is told from noise.
 FEWEST_FOR_CURVATURE = 24
+#: Functions are not independent whose least singular value is below this part of the largest.
+SINGULAR = 1e-6
 #: Going inwards ends at this semi-major axis (pixels).
 SMALLEST_SMA = 0.5
 #: Relative error of a gradient whose error is not known, in the errors of photutils.
@@ -371,7 +373,7 @@ def amplitudes(ring: Ring, orders: tuple[int, ...] = (1, 2)) -> np.ndarray | Non
         return None
     root = np.sqrt(ring.weight)
     found, _, rank, _ = np.linalg.lstsq(
-        root[:, None] * functions, root * (ring.value - ring.mean), rcond=1e-7
+        root[:, None] * functions, root * (ring.value - ring.mean), rcond=SINGULAR
     )
     if rank < functions.shape[1]:
         return None
@@ -673,7 +675,7 @@ def _correlated_errors(picture: Picture, fit: Fit, rules: Rules) -> dict[str, An
     functions = root[:, None] * basis(ring.angle, (1, 2))
     covariance = neighbour_covariance(ring, rules)
     normal = functions.T @ functions
-    if np.linalg.matrix_rank(normal, hermitian=True) < 5:
+    if _singular(functions):
         return {}
     inverse = np.linalg.inv(normal)
     noise = functions.T @ covariance @ functions
@@ -711,12 +713,18 @@ def _pixel_variance(ring: Ring, covariance: np.ndarray) -> float:
         functions = np.hstack([functions, _curvature(ring)])
     root = np.sqrt(ring.weight)
     orthogonal, triangle = np.linalg.qr(root[:, None] * functions)
-    if np.linalg.matrix_rank(triangle) < triangle.shape[1]:
+    if _singular(triangle):
         orthogonal, _ = np.linalg.qr(root[:, None] * basis(ring.angle, (1, 2)))
     values = root * ring.value
     residual = values - orthogonal @ (orthogonal.T @ values)
     freedom = np.trace(covariance) - np.trace(orthogonal.T @ covariance @ orthogonal)
     return float(residual @ residual / freedom)
+
+
+def _singular(matrix: np.ndarray) -> bool:
+    """Whether the columns are not independent."""
+    values = np.linalg.svd(matrix, compute_uv=False)
+    return not values[-1] > SINGULAR * values[0]
 
 
 def _curvature(ring: Ring) -> np.ndarray:
@@ -739,13 +747,14 @@ def _moved(
     gradient: float,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
     """D, what the fit left undone in each parameter, and d by noise; None if nothing was fitted."""
-    if fit.stop_code not in (CONVERGED, FEW_VALID, NOT_CONVERGED) or not gradient:
+    fitted = fit.stop_code in (CONVERGED, FEW_VALID, NOT_CONVERGED)
+    free = np.flatnonzero(rules.free)
+    if not fitted or not gradient or not len(free):
         return None
     root = np.sqrt(ring.weight)
     response = responses(ring, gradient)
-    free = np.flatnonzero(rules.free)
     jacobian = (inverse @ functions.T @ (root[:, None] * response))[1:][np.ix_(free, free)]
-    if np.linalg.matrix_rank(jacobian) < len(free):
+    if _singular(jacobian):
         return None
     solve = np.linalg.inv(jacobian)
     undone, sensitivity = np.zeros(4), np.zeros((4, 5))

@@ -102,6 +102,8 @@ class Isophotes:
         there was no usable gradient or the ellipse left the image.
     harmonics : tuple of int
         Orders of ``a`` and ``b``.
+    sampling : str
+        "polar_angle" or "eccentric_anomaly": the angle that they are harmonics of.
     image_shape : tuple of int
         Rows and columns of the image.
     n_unusable : int
@@ -141,6 +143,7 @@ class Isophotes:
     n_samples: np.ndarray
     stop_code: np.ndarray
     harmonics: tuple[int, ...]
+    sampling: str
     image_shape: tuple[int, int]
     n_unusable: int
     reason: str

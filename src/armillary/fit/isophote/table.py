@@ -329,6 +329,7 @@ def _isophotes(header: dict[str, Any], table: Table) -> Isophotes:
     return Isophotes(
         **arrays,
         harmonics=harmonics,
+        sampling=header["sampling"],
         image_shape=tuple(header["image_shape"]),
         n_unusable=header["n_unusable"],
         reason=header["reason"],

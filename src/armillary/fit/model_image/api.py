@@ -18,7 +18,12 @@ from .tables import Tables, model_tables
 
 OPERATION = "fit.ellipse_model"
 #: What a backend may leave out, and then cannot draw.
-OPTIONS: dict[str, Any] = {"orders": (), "sine": None, "cosine": None}
+OPTIONS: dict[str, Any] = {
+    "orders": (),
+    "sine": None,
+    "cosine": None,
+    "sampling": "polar_angle",
+}
 _dtype_name = functools.cache(str)
 
 

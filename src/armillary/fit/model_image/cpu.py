@@ -9,7 +9,7 @@ import numpy as np
 
 from ...runtime.blocks import Progress, run_blocks
 from . import kernel
-from .reference import quadratic_form
+from .reference import quadratic_form, stretch
 
 #: Pixels of a block: a millisecond, or some ten where many isophotes cross.
 BLOCK_PIXELS = 1 << 15
@@ -32,6 +32,7 @@ def ellipse_model(
     orders: tuple[int, ...] = (),
     sine: np.ndarray | None = None,
     cosine: np.ndarray | None = None,
+    sampling: str = "polar_angle",
     threads: int = 1,
     progress: Progress | None = None,
 ) -> dict[str, np.ndarray]:
@@ -39,7 +40,8 @@ def ellipse_model(
     form = quadratic_form(ellipticity, position_angle)
     xx, xy, yy = form
     axis = np.cos(position_angle), np.sin(position_angle)
-    ellipses = np.stack([sma, x0, y0, xx, 2.0 * xy, yy, intensity, *axis], axis=1)
+    longer = stretch(ellipticity, sampling)
+    ellipses = np.stack([sma, x0, y0, xx, 2.0 * xy, yy, intensity, *axis, longer], axis=1)
     amplitudes, place = _harmonics(len(sma), orders, sine, cosine)
     last_row, reach = _runs(sma, x0, y0, form)
     model = np.empty(shape)

@@ -24,7 +24,7 @@ from libc.math cimport fabs, sqrt
 
 cdef enum:
     # Columns of the table of ellipses.
-    SMA, X0, Y0, XX, TWICE_XY, YY, INTENSITY, AXIS_X, AXIS_Y, N
+    SMA, X0, Y0, XX, TWICE_XY, YY, INTENSITY, AXIS_X, AXIS_Y, STRETCH, N
     # Steps of false position; its bracket is empty long before.
     MAX_STEPS = 100
     # Halvings of a step between runs, which leave 1e-5 of it.
@@ -156,7 +156,8 @@ cdef double deviation(
     cdef double dy = y - between(before, after, t, Y0)
     cdef double axis_x = between(before, after, t, AXIS_X)
     cdef double axis_y = between(before, after, t, AXIS_Y)
-    cdef double along = dx * axis_x + dy * axis_y, across = dy * axis_x - dx * axis_y
+    cdef double along = dx * axis_x + dy * axis_y
+    cdef double across = (dy * axis_x - dx * axis_y) * between(before, after, t, STRETCH)
     cdef double radius = sqrt(along * along + across * across)
     cdef double cosine = 1.0, sine = 0.0, keep, total = 0.0
     cdef Py_ssize_t order, column

@@ -16,7 +16,8 @@ the step. A pixel that no row holds is ``fill``; all others have
 
     intensity + sum over orders n of sine_n sin(n phi) + cosine_n cos(n phi),
 
-phi the angle from the major axis, as seen on the image.
+phi the angle from the major axis: as seen on the image, or the eccentric anomaly of the ellipse,
+which is the same of the ellipse stretched to a circle.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ def ellipse_model(
     orders: tuple[int, ...] = (),
     sine: np.ndarray | None = None,
     cosine: np.ndarray | None = None,
+    sampling: str = "polar_angle",
 ) -> dict[str, np.ndarray]:
     """The image of some ellipses.
 
@@ -65,6 +67,8 @@ def ellipse_model(
     sine, cosine : ndarray, shape (len(orders), k), optional
         Their amplitudes, in the unit of the intensity, 0 at the centre. None where there are no
         ``orders``.
+    sampling : {"polar_angle", "eccentric_anomaly"}
+        What the harmonics are of.
 
     Returns
     -------
@@ -73,7 +77,7 @@ def ellipse_model(
     """
     form = quadratic_form(ellipticity, position_angle)
     axis = np.stack([np.cos(position_angle), np.sin(position_angle)])
-    columns = np.stack([sma, x0, y0, *form, intensity, *axis])
+    columns = np.stack([sma, x0, y0, *form, intensity, *axis, stretch(ellipticity, sampling)])
     if orders:
         columns = np.concatenate([columns, sine, cosine])
     y, x = (index.ravel().astype(np.float64) for index in np.indices(shape))
@@ -98,6 +102,13 @@ def quadratic_form(ellipticity: np.ndarray, position_angle: np.ndarray) -> np.nd
     )
 
 
+def stretch(ellipticity: np.ndarray, sampling: str) -> np.ndarray:
+    """How much longer the minor axis is made before angles are measured."""
+    if sampling == "polar_angle":
+        return np.ones(len(ellipticity))
+    return 1.0 / (1.0 - ellipticity)
+
+
 def _holds(columns: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Whether ellipses hold positions."""
     sma, x0, y0, xx, xy, yy = columns[:6]
@@ -118,9 +129,9 @@ def _values(
         middle = 0.5 * (low + high)
         held = _holds(before + middle * (after - before), x, y)
         low, high = np.where(held, low, middle), np.where(held, middle, high)
-    _, x0, y0, _, _, _, value, cosine, sine, *amplitudes = before + high * (after - before)
+    _, x0, y0, _, _, _, value, cosine, sine, longer, *amplitudes = before + high * (after - before)
     dx, dy = x - x0, y - y0
-    phi = np.arctan2(dy * cosine - dx * sine, dx * cosine + dy * sine)
+    phi = np.arctan2(longer * (dy * cosine - dx * sine), dx * cosine + dy * sine)
     for i, order in enumerate(orders):
         value = value + amplitudes[i] * np.sin(order * phi)
         value = value + amplitudes[len(orders) + i] * np.cos(order * phi)

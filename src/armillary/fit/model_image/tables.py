@@ -49,6 +49,7 @@ class Tables:
     orders: tuple[int, ...]
     sine: np.ndarray | None
     cosine: np.ndarray | None
+    sampling: str
 
 
 def model_tables(isophotes: Isophotes, harmonics: bool) -> Tables:
@@ -75,7 +76,9 @@ def model_tables(isophotes: Isophotes, harmonics: bool) -> Tables:
         # At the centre there is no angle, and so no harmonic.
         fading = np.minimum(fine / sma[0], 1.0)
         sine, cosine = np.split(_interpolated(sma, amplitudes, fine) * fading, 2)
-    return Tables(fine, intensity, x0, y0, ellipticity, angle, orders, sine, cosine)
+    # Without harmonics nothing depends on the angle that they are of.
+    sampling = isophotes.sampling if orders else "polar_angle"
+    return Tables(fine, intensity, x0, y0, ellipticity, angle, orders, sine, cosine, sampling)
 
 
 def _usable(isophotes: Isophotes) -> np.ndarray:
