@@ -47,7 +47,10 @@ def found_geometry(image: np.ndarray, known: Mapping[str, float]) -> EllipseGeom
         return EllipseGeometry(**known)
     binned, factor = _binned(image)
     smooth = _smoothed(binned)
-    weight = _object(smooth, known, factor)
+    if {"x0", "y0", "sma"} <= known.keys():
+        weight = _around(smooth, known, factor)
+    else:
+        weight = _object(smooth, known, factor)
     found = _moments(weight, known, factor)
     return EllipseGeometry(**{**found, **known})
 
@@ -111,6 +114,23 @@ def _object(smooth: np.ndarray, known: Mapping[str, float], factor: int) -> np.n
     return np.where(core, light, 0.0)
 
 
+def _around(smooth: np.ndarray, known: Mapping[str, float], factor: int) -> np.ndarray:
+    """Light above its lowest within two semi-major axes of a known centre, zero elsewhere."""
+    rows, columns = np.indices(smooth.shape)
+    x, y = _places(rows, columns, factor)
+    radius = max(2.0 * known["sma"], 2.0 * factor)
+    near = np.isfinite(smooth) & (np.hypot(x - known["x0"], y - known["y0"]) <= radius)
+    if near.sum() < FEWEST_PIXELS:
+        raise NothingFound("almost no pixel around the given centre is usable")
+    # Alike everywhere, they have the shape of the circle, and of no object.
+    return np.where(near, smooth - smooth[near].min(), 0.0) if np.ptp(smooth[near]) else near
+
+
+def _places(rows: np.ndarray, columns: np.ndarray, factor: int) -> tuple[np.ndarray, np.ndarray]:
+    """x and y on the image of the middles of its squares."""
+    return factor * columns + 0.5 * (factor - 1), factor * rows + 0.5 * (factor - 1)
+
+
 def _region_at(regions: np.ndarray, known: Mapping[str, float], factor: int) -> int:
     """The region of a centre, 0 if it is in none."""
     column = round((known["x0"] - 0.5 * (factor - 1)) / factor)
@@ -123,8 +143,7 @@ def _moments(weight: np.ndarray, known: Mapping[str, float], factor: int) -> dic
     """Centre and second moments of the light."""
     rows, columns = np.nonzero(weight)
     light = weight[rows, columns] / weight[rows, columns].sum()
-    x = factor * columns + 0.5 * (factor - 1)
-    y = factor * rows + 0.5 * (factor - 1)
+    x, y = _places(rows, columns, factor)
     x0, y0 = known.get("x0", float(light @ x)), known.get("y0", float(light @ y))
     dx, dy = x - x0, y - y0
     moments = np.array([[light @ dx**2, light @ (dx * dy)], [light @ (dx * dy), light @ dy**2]])

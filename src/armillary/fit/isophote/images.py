@@ -136,7 +136,8 @@ def _pixels(name: str, value: Any) -> tuple[np.ndarray, np.ndarray | None]:
         raise ValueError(f"{name} must hold real numbers, not {array.dtype}")
     dtype = np.result_type(array.dtype, np.float32)
     dtype = np.dtype(np.float64) if dtype.itemsize > 8 else dtype.newbyteorder("=")
-    return np.ascontiguousarray(array, dtype), mask
+    # Not ascontiguousarray, which gives numbers a dimension.
+    return np.asarray(array, dtype, order="C"), mask
 
 
 def _mask(value: Any, shape: tuple[int, ...]) -> np.ndarray:
