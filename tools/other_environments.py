@@ -27,6 +27,7 @@ PORTABLE = [
     "tests/plugins/test_selection.py",
     "tests/test_package.py",
     "tests/crossmatch/test_front_door.py",
+    "tests/fit/test_isophotes.py",
 ]
 #: What meets dependencies in all their variety; it needs the extra ``test`` and no other.
 THOROUGH = [
@@ -40,6 +41,9 @@ THOROUGH = [
     "tests/crossmatch/test_epochs.py",
     "tests/crossmatch/test_matches.py",
     "tests/crossmatch/test_sky_kernel.py",
+    "tests/fit/test_isophote_kernel.py",
+    "tests/fit/test_isophote_tables.py",
+    "tests/fit/test_model_image.py",
     *PORTABLE,
 ]
 

@@ -46,6 +46,7 @@ def fitted(sma=None, **arrays):
         **columns,
         harmonics=(3, 4),
         image_shape=SHAPE,
+        sampling="polar_angle",
         n_unusable=0,
         reason="" if len(sma) else "there is no galaxy",
         provenance=PROVENANCE,

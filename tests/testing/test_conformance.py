@@ -14,3 +14,9 @@ test_nearest_reference = conformance("crossmatch.nearest", "reference")
 
 test_within_cpu = pytest.mark.kernel(conformance("crossmatch.within", "cpu"))
 test_within_reference = conformance("crossmatch.within", "reference")
+
+test_isophotes_cpu = pytest.mark.kernel(conformance("fit.isophotes", "cpu"))
+test_isophotes_reference = conformance("fit.isophotes", "reference")
+
+test_forced_isophotes_cpu = pytest.mark.kernel(conformance("fit.forced_isophotes", "cpu"))
+test_forced_isophotes_reference = conformance("fit.forced_isophotes", "reference")

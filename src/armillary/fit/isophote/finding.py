@@ -10,7 +10,9 @@ import numpy as np
 from .geometry import EllipseGeometry
 
 #: Longer sides than this are binned first: a beginning need not be exact.
-LARGEST_SIDE = 512
+LARGEST_SIDE = 256
+#: Pixels from which the background is taken; more would not make it more certain.
+MOST_VALUES = 10_000
 #: Standard deviation (pixels) of the smoothing that makes pixels of an object hang together.
 SMOOTHING = 1.5
 #: An object stands this many times the scatter of the smoothed image above its background.
@@ -88,7 +90,9 @@ def _object(smooth: np.ndarray, known: Mapping[str, float], factor: int) -> np.n
     usable = np.isfinite(smooth)
     if usable.sum() < FEWEST_PIXELS:
         raise NothingFound("almost no pixel of the image is usable")
-    _, background, scatter = sigma_clipped_stats(smooth[usable], sigma=3.0, maxiters=10)
+    values = smooth[usable]
+    values = values[:: math.ceil(len(values) / MOST_VALUES)]
+    _, background, scatter = sigma_clipped_stats(values, sigma=3.0, maxiters=10)
     light = np.where(usable, smooth - background, 0.0)
     # An image without noise has no scatter; what differs from its background stands out.
     threshold = SIGNIFICANCE * scatter or np.abs(light).max() * 1e-6
