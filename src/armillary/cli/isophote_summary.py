@@ -14,7 +14,16 @@ if TYPE_CHECKING:
     from ..fit import Isophotes
 
 #: Columns of a page on which the table has room between its own.
-COMFORTABLE_WIDTH = 100
+COMFORTABLE_WIDTH = 110
+#: Headings that are wider than what is below them, as they are broken on a narrower page.
+BROKEN = {
+    "isophotes": "iso-\nphotes",
+    "converged": "con-\nverged",
+    "measured": "mea-\nsured",
+    "sma [pixel]": "sma\n[pixel]",
+    "ellipticity": "ellip-\nticity",
+    "angle [deg]": "angle\n[deg]",
+}
 
 
 def headline(isophotes: Isophotes) -> str:
@@ -26,22 +35,23 @@ def headline(isophotes: Isophotes) -> str:
 def isophote_table(outcomes: Sequence[FitOutcome], width: int) -> Table:
     """A line for each image that was measured, for a page of this many columns.
 
-    On a narrow page the gaps shrink and names of images are broken; numbers never are.
+    On a narrow page gaps shrink, and headings and names of images are broken; numbers never are.
     """
     from rich import box
     from rich.table import Table
 
-    measured = [outcome for outcome in outcomes if outcome.isophotes is not None]
-    word = _good(measured[0].isophotes)[0] if measured and measured[0].isophotes else "converged"
-    padding = (0, 1) if width >= COMFORTABLE_WIDTH else (0, 0)
+    found = [(each.job.name, each.isophotes) for each in outcomes if each.isophotes is not None]
+    is_narrow = width < COMFORTABLE_WIDTH
+    padding = (0, 0) if is_narrow else (0, 1)
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=padding)
     table.add_column("image", overflow="fold")
-    headings = ("isophotes", word, "sma [pixel]", "at", "x0", "y0", "ellipticity", "angle [deg]")
-    for heading in headings:
-        table.add_column(_plain(heading), justify="right", no_wrap=True)
-    for outcome in measured:
-        if outcome.isophotes is not None:
-            table.add_row(_plain(outcome.job.path.name), *_row(outcome.isophotes))
+    good = _good(found[0][1])[0] if found else "converged"
+    ellipse = ("at sma", "x0", "y0", "ellipticity", "angle [deg]")
+    for heading in ("isophotes", good, "sma [pixel]", *ellipse):
+        told = BROKEN.get(heading, heading) if is_narrow else heading
+        table.add_column(_plain(told), justify="right", no_wrap=True)
+    for name, isophotes in found:
+        table.add_row(_plain(name), *_row(isophotes))
     return table
 
 

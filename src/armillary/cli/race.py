@@ -58,13 +58,14 @@ def lines(contestants: Sequence[Contestant[Found]], in_words: Callable[[Found], 
     """One line for each, with how many times as fast as the last, which is the peer, it is."""
     last = contestants[-1]
     peer = last.name.partition(" ")[0]
+    width = max(len(one.name) for one in contestants)
     return [
-        f"  {one.name:<14} {one.threads} thread{'s' if one.threads > 1 else ' '}  "
+        f"  {one.name:<{width}} {one.threads} thread{'s' if one.threads > 1 else ' '}  "
         f"{1e3 * one.seconds:8.1f} ms   {in_words(one.found)}"
-        + (
-            f"   {last.seconds / one.seconds:.1f} times as fast as {peer}"
-            if one is not last
-            else ""
-        )
+        + (f"   {_times(last.seconds / one.seconds)} as fast as {peer}" if one is not last else "")
         for one in contestants
     ]
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:,.0f} times" if ratio >= 100.0 else f"{ratio:.1f} times"

@@ -6,19 +6,23 @@ A plugin's whole test file::
 
     test_bls = conformance("search.bls", "mine")
 
-=====================  ========================================================
-kit.py                 run checks, honour waivers, offer them to pytest
-search_bls.py          the checks of ``search.bls``
-crossmatch_nearest.py  the checks of ``crossmatch.nearest``
-crossmatch_within.py   the checks of ``crossmatch.within``
-crossmatch_common.py   the checks that both have
-crossmatch_pairs.py    matches held against all pairs
-oracle.py              brute-force box fits that share no code with any backend
-brute_force.py         separations of all pairs, by a formula that no backend uses
-signals.py             simulated light curves
-galaxies.py            simulated images of galaxies
-skies.py               made-up catalogues
-=====================  ========================================================
+=======================  ========================================================
+kit.py                   run checks, honour waivers, offer them to pytest
+search_bls.py            the checks of ``search.bls``
+crossmatch_nearest.py    the checks of ``crossmatch.nearest``
+crossmatch_within.py     the checks of ``crossmatch.within``
+crossmatch_common.py     the checks that both have
+crossmatch_pairs.py      matches held against all pairs
+fit_isophotes.py         the checks of ``fit.isophotes``
+fit_forced_isophotes.py  the checks of ``fit.forced_isophotes``
+fit_common.py            the checks that both have
+fit_ellipse_model.py     the checks of ``fit.ellipse_model``
+oracle.py                brute-force box fits that share no code with any backend
+brute_force.py           separations of all pairs, by a formula that no backend uses
+signals.py               simulated light curves
+galaxies.py              simulated images of galaxies
+skies.py                 made-up catalogues
+=======================  ========================================================
 """
 
 from .galaxies import SimulatedGalaxy, simulated_galaxy

@@ -10,7 +10,7 @@ import contextlib
 import functools
 import inspect
 import io
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -43,6 +43,9 @@ IN_IMAGE_UNITS = (
 )
 GEOMETRY = ("x0", "y0", "ellipticity", "position_angle")
 GEOMETRY_ERRORS = tuple(f"{name}_err" for name in GEOMETRY)
+#: All columns that are errors, and all others.
+ERRORS = tuple(name for name in (*COLUMNS, *HARMONIC_COLUMNS) if name.endswith("_err"))
+VALUES = tuple(name for name in (*COLUMNS, *HARMONIC_COLUMNS) if name not in ERRORS)
 #: What an ellipse is and has beside its intensity.
 PROFILES = ("sma", *GEOMETRY, "gradient", "rms", "stop_code", "a", "b")
 #: Columns that are not known at a point.
@@ -57,11 +60,11 @@ OF_AN_ELLIPSE = (
 
 #: Agreement, relative to the largest value of a column and at least to 1 where it is no
 #: intensity, where only a sum or product is rounded otherwise.
-ROUNDING = 1e-6
-#: The same of errors, which say how good something is and need not be so good themselves.
+ROUNDING = 1e-5
+#: The same of errors, which need not be as good as what they are errors of.
 ROUNDING_OF_ERRORS = 0.01
 #: Agreement where pixels are in single precision.
-SINGLE = 1e-3
+SINGLE = 1e-4
 
 #: Galaxies of the suites, unless something else is said: pixels, and where they are on the image.
 RADIUS, SHAPE, X0, Y0 = 12.0, (110, 112), 55.3, 54.6
@@ -188,8 +191,7 @@ def require_same(what: str, one: Isophotes, other: Isophotes, tolerance: float =
     Raises
     ------
     CheckFailed
-        If the number of rows or any value differs; without tolerance, in any bit. Where there is
-        a tolerance, that of errors is at least ``ROUNDING_OF_ERRORS``.
+        If the number of rows or any value differs; without tolerance, in any bit.
     """
     require(
         len(one) == len(other),
@@ -213,9 +215,7 @@ def require_same_column(
     apart = angle_between(one, other) if name == "position_angle" and tolerance else one - other
     allowed = 0.0
     if tolerance and COLUMNS.get(name) is not int:
-        if name.endswith("_err"):
-            tolerance = max(tolerance, ROUNDING_OF_ERRORS)
-        least = 0.0 if name in IN_IMAGE_UNITS or name.endswith("_err") else 1.0
+        least = 0.0 if name in IN_IMAGE_UNITS or name in ERRORS else 1.0
         allowed = tolerance * max(least, float(np.nanmax(np.abs(one), initial=0.0)))
     unlike = ~(np.abs(apart) <= allowed) & ~(np.isnan(one) & np.isnan(other))
     for row in np.unique(np.nonzero(unlike)[0]):
@@ -261,7 +261,7 @@ def rows_ascend(door: Door, backend: str) -> None:
 def value_at_the_centre(door: Door, backend: str) -> None:
     """The row at sma 0 is the image at the centre; what needs an ellipse is NaN there."""
     image = noisy()
-    found = door(backend, image, min_sma=0.0) if "min_sma" in door.options else door(backend, image)
+    found = door(backend, image, **({"min_sma": 0.0} if "min_sma" in door.options else {}))
     require(found.sma[0] == 0.0, f"the first row is at sma {found.sma[0]}, not 0")
     x0, y0 = found.x0[0], found.y0[0]
     (value,) = bilinear(image, x0, y0)
@@ -325,10 +325,10 @@ def counts_of_samples(door: Door, backend: str) -> None:
         bool(np.all((total > 0.7 * around) & (total < 1.6 * around))),
         f"ellipses of about {around.astype(int)} pixels have {total} samples",
     )
-    reach = (found.sma > 25.0) & (found.sma < 34.0)
-    untouched = (found.sma > 0.0) & (found.sma < 10.0)
+    # The hole begins 15 pixels from the centre.
+    flagged = found.n_flagged[found.sma > 18.0], found.n_flagged[ellipses & (found.sma < 12.0)]
     require(
-        bool(np.all(found.n_flagged[reach] > 0) and not np.any(found.n_flagged[untouched])),
+        bool(np.all(flagged[0] > 0) and not np.any(flagged[1])),
         f"a hole beyond 15 pixels leads to n_flagged of {found.n_flagged} at sma {found.sma}",
     )
     require(
@@ -342,26 +342,77 @@ def counts_of_samples(door: Door, backend: str) -> None:
 # ------------------------------------------------------------------ what may not matter
 
 
+#: What was done to an image; what is then expected; what is found.
+Comparison = tuple[str, Isophotes, Isophotes]
+
+
+def in_other_units(door: Door, backend: str) -> Iterator[Comparison]:
+    """The usual galaxy in other units of intensity."""
+    found = door(backend, noisy())
+    for factor in (2.0**-40, 2.0**40):
+        yield f"a factor of {factor:.3g}", scaled(found, factor), door(backend, noisy() * factor)
+
+
+def on_other_skies(door: Door, backend: str) -> Iterator[Comparison]:
+    """The usual galaxy on another sky, of which a pixel has as much as an ellipse."""
+    found = door(backend, noisy())
+    for sky in (1000.0, -3000.0):
+        expected = replace(
+            found,
+            intensity=found.intensity + sky,
+            flux_ellipse=found.flux_ellipse + sky * found.n_pixels_ellipse,
+            flux_circle=found.flux_circle + sky * found.n_pixels_circle,
+        )
+        yield f"adding {sky:g}", expected, door(backend, noisy() + sky)
+
+
+def elsewhere(door: Door, backend: str) -> Iterator[Comparison]:
+    """The usual galaxy, moved by whole pixels."""
+    found = door(backend, noisy())
+    for across, up in ((5, 0), (0, -7), (-6, 4)):
+        # Light that leaves on one side comes back on the other, beyond all ellipses.
+        moved = np.roll(noisy(), (up, across), axis=(0, 1))
+        place = {"x0": door.ellipses["x0"] + across, "y0": door.ellipses["y0"] + up}
+        other = door(backend, moved, {**door.ellipses, **place})
+        expected = replace(found, x0=found.x0 + across, y0=found.y0 + up)
+        yield f"a move by {across} and {up} pixels", expected, other
+
+
 @common
 def scale_of_the_intensity(door: Door, backend: str) -> None:
     """An image times 2^-40 or 2^40 has the same ellipses and scaled intensities."""
-    found = door(backend, noisy())
-    for factor in (2.0**-40, 2.0**40):
-        other = door(backend, noisy() * factor)
-        require_same(f"a factor of {factor:.3g}", scaled(found, factor), other, ROUNDING)
+    for comparison in in_other_units(door, backend):
+        _require_values(*comparison)
 
 
 @common
-def added_constant(door: Door, backend: str) -> None:
-    """A constant added to an image adds itself to the intensities, and changes no other profile."""
-    found = door(backend, noisy())
-    for constant in (1000.0, -3000.0):
-        other = door(backend, noisy() + constant)
-        what = f"adding {constant:g} to the image"
-        require_same_column(
-            what, "intensity", found.intensity + constant, other.intensity, ROUNDING
-        )
-        require_same_columns(what, (*PROFILES, *GEOMETRY_ERRORS), found, other, ROUNDING)
+def level_of_the_sky(door: Door, backend: str) -> None:
+    """A constant added to an image is added to intensities and fluxes; all else stays."""
+    for comparison in on_other_skies(door, backend):
+        _require_values(*comparison)
+
+
+@common
+def whole_pixels(door: Door, backend: str) -> None:
+    """A galaxy that is moved by whole pixels has another centre; all else stays."""
+    for comparison in elsewhere(door, backend):
+        _require_values(*comparison)
+
+
+def _require_values(what: str, expected: Isophotes, found: Isophotes) -> None:
+    require(
+        len(expected) == len(found),
+        f"{what} changes the number of rows from {len(expected)} to {len(found)}",
+    )
+    require_same_columns(what, VALUES, expected, found, ROUNDING)
+
+
+@common
+def errors_in_other_units(door: Door, backend: str) -> None:
+    """Errors scale with the intensity, and stay on another sky or elsewhere."""
+    for frames in (in_other_units, on_other_skies, elsewhere):
+        for what, expected, found in frames(door, backend):
+            require_same_columns(what, ERRORS, expected, found, ROUNDING_OF_ERRORS)
 
 
 @common
@@ -384,13 +435,11 @@ def kinds_of_arrays(door: Door, backend: str) -> None:
 def precision_of_the_image(door: Door, backend: str) -> None:
     """Single precision and whole numbers change little."""
     image = noisy()
-    for kind in (np.float32, ">f4"):
-        other = door(backend, image.astype(kind))
-        _require_profile(f"an image as {kind!r:.20}", door(backend, image), other)
     whole = np.rint(10.0 * image)
-    for kind in (np.int16, ">i2", np.int32):
-        other = door(backend, whole.astype(kind))
-        _require_profile(f"an image as {kind!r:.20}", door(backend, whole), other)
+    for kinds, given in ((("<f4", ">f4"), image), (("<i2", ">i2", "<i4"), whole)):
+        found = door(backend, given)
+        for kind in kinds:
+            _require_profile(f"an image of {kind}", found, door(backend, given.astype(kind)))
 
 
 def _require_profile(what: str, one: Isophotes, other: Isophotes) -> None:
@@ -406,7 +455,7 @@ def kinds_of_unusable_pixels(door: Door, backend: str) -> None:
     hole[60:70, 52:60] = True
     found = door(backend, np.where(hole, np.nan, image))
     require(found.n_unusable == 80, f"of 80 unusable pixels {found.n_unusable} are counted")
-    kinds = {
+    kinds: dict[str, dict[str, Any]] = {
         "infinite pixels": {"image": np.where(hole, np.inf, image)},
         "a mask": {"image": image, "mask": hole},
         "a mask of whole numbers": {"image": image, "mask": hole.astype(np.uint8) * 4},
@@ -442,14 +491,14 @@ def variance_of_all_pixels(door: Door, backend: str) -> None:
 
 @common
 def several_images(door: Door, backend: str) -> None:
-    """A list of images gives a list, equal to one call each to the bit for any number of threads."""
-    images = [noisy(seed=seed) for seed in range(3)]
+    """Each image of a list gives what it gives alone, to the bit, for any number of threads."""
+    images = [noisy(seed=seed) for seed in range(2)]
     hole = np.zeros(SHAPE, bool)
     hole[60:70, 52:60] = True
     every: list[Any] = [*images, (images[0], hole)]
     alone = [door(backend, image) for image in images]
     alone.append(door(backend, images[0], mask=hole))
-    for threads in (1, 2, 3):
+    for threads in (1, 2):
         found = door(backend, every, threads=threads)
         require(
             isinstance(found, list) and len(found) == len(every),

@@ -30,7 +30,6 @@ from .fit_common import (
     noisy,
     require_near,
     require_refusals,
-    require_same,
     require_same_column,
     require_same_columns,
 )
@@ -100,7 +99,7 @@ def require_galaxy(
     good = within & found.converged
     require(
         good.sum() > 3 and good.sum() >= MOST * within.sum(),
-        f"{what}: of {within.sum()} ellipses from sma {inner:g} to {outer:g}, {good.sum()} converge",
+        f"{what}: {good.sum()} of {within.sum()} ellipses from sma {inner:g} to {outer:g} converge",
     )
     sma = found.sma[good]
     intensity = truth.intensity_at(sma)
@@ -284,20 +283,6 @@ def variances_as_weights(backend: str) -> None:
 
 
 @SUITE.check
-def whole_pixels(backend: str) -> None:
-    """A galaxy that is moved by whole pixels has another centre, and nothing else changes."""
-    image = noisy()
-    found = ISOPHOTES(backend, image)
-    for across, up in ((5, 0), (0, -7), (-6, 4)):
-        moved = np.roll(image, (up, across), axis=(0, 1))
-        start = {**START, "x0": START["x0"] + across, "y0": START["y0"] + up}
-        expected = replace(found, x0=found.x0 + across, y0=found.y0 + up)
-        # Light that leaves on one side comes back on the other, beyond all ellipses.
-        other = ISOPHOTES(backend, moved, start)
-        require_same(f"a move by {across} and {up} pixels", expected, other, ROUNDING)
-
-
-@SUITE.check
 def quarter_turns(backend: str) -> None:
     """A turned or mirrored image has the same galaxy, turned or mirrored."""
     truth = galaxy(ellipticity=0.4)
@@ -324,14 +309,22 @@ def list_of_semi_major_axes(backend: str) -> None:
         (10.0, 0.0, 24.0, 0.1, False),
         (10.0, 3.0, 20.0, 0.3, False),
         (7.0, 0.0, 22.0, 1.5, True),
-        (12.0, 4.5, 30.0, 4.0, True),
+        (12.0, 4.5, 30.0, 3.0, True),
     ):
-        options = {"min_sma": min_sma, "max_sma": max_sma, "step": step, "linear": linear}
-        found = ISOPHOTES(backend, image, {**START, "sma": first}, **options)
-        expected = expected_sma(first, **options)
+        found = ISOPHOTES(
+            backend,
+            image,
+            {**START, "sma": first},
+            min_sma=min_sma,
+            max_sma=max_sma,
+            step=step,
+            linear=linear,
+        )
+        expected = expected_sma(first, min_sma, max_sma, step, linear)
         require(
             len(found) == len(expected) and np.allclose(found.sma, expected, rtol=1e-9),
-            f"from {first} with {options} sma is {found.sma}, not {np.array(expected)}",
+            f"from {first} to {min_sma} and {max_sma} in steps of {step}, linear={linear}, sma is "
+            f"{found.sma}, not {np.array(expected)}",
         )
 
 
@@ -409,7 +402,7 @@ def stop_codes(backend: str) -> None:
         ("half an image", np.where(x < 40, np.nan, faint)),
         ("an image that ends at a radius", np.where(np.hypot(x - X0, y - Y0) > 25, np.nan, faint)),
     ):
-        for max_sma in (None, 55.0):
+        for max_sma in (None, 45.0):
             found = ISOPHOTES(backend, image, max_sma=max_sma)
             _require_codes(f"{what}, to sma {max_sma}", found)
 
@@ -457,15 +450,22 @@ def lost_in_the_noise(backend: str) -> None:
     image = noisy(snr=10.0)
     found = ISOPHOTES(backend, image, max_sma=None)
     codes, last = found.stop_code, found.sma[-1]
-    require(
-        2.0 * RADIUS < last < 60.0,
-        f"growth in noise goes to sma {last:.4g}",
-    )
+    require(2.0 * RADIUS < last < 60.0, f"growth in noise goes to sma {last:.4g}")
     require(
         codes[-1] in (1, 3, 5) and not np.any(codes == 4),
         f"stop codes of a galaxy that is lost in the noise are {codes}",
     )
-    limit = 1.6 * last
+    sooner = ISOPHOTES(backend, image, max_sma=None, max_gradient_error=0.25)
+    require(
+        sooner.sma[-1] < last,
+        f"growth goes to sma {last:.4g} with gradients that are good to a half, and to "
+        f"{sooner.sma[-1]:.4g} with those that are good to a quarter",
+    )
+    _require_growth_to_the_limit(found, backend, image)
+
+
+def _require_growth_to_the_limit(found: Isophotes, backend: str, image: np.ndarray) -> None:
+    limit = 1.6 * found.sma[-1]
     longer = ISOPHOTES(backend, image, max_sma=limit)
     expected = expected_sma(START["sma"], WITHIN["min_sma"], limit, WITHIN["step"], False)
     require(

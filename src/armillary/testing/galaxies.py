@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import gammaincinv
 
 #: A square is cut into four until the centre is this many of its widths away, on the minor axis.
 FAR = 16.0
@@ -192,6 +191,9 @@ def _check_positive(**values: float) -> None:
 
 def _b(sersic_index: float) -> float:
     """What makes the effective radius hold half of the light."""
+    # Here, as the command imports this module to tell of its checks.
+    from scipy.special import gammaincinv
+
     return float(gammaincinv(2.0 * sersic_index, 0.5))
 
 

@@ -23,6 +23,8 @@ SUITES = {
     "search.bls": "armillary.testing.search_bls",
     "crossmatch.nearest": "armillary.testing.crossmatch_nearest",
     "crossmatch.within": "armillary.testing.crossmatch_within",
+    "fit.isophotes": "armillary.testing.fit_isophotes",
+    "fit.forced_isophotes": "armillary.testing.fit_forced_isophotes",
     "fit.ellipse_model": "armillary.testing.fit_ellipse_model",
 }
 

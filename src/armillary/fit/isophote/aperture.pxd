@@ -5,7 +5,7 @@
 # before: what has come in is added and what has gone out subtracted, and almost every pixel is read
 # once for all isophotes. Cost: two square roots per row, and the pixels that have changed sides.
 
-from libc.math cimport ceil, fabs, floor, sqrt
+from libc.math cimport ceil, floor, sqrt
 from libc.stdint cimport int32_t
 from libc.stdlib cimport calloc, free
 

@@ -27,9 +27,9 @@ from .template import ellipses_of
 
 FITTED, FORCED = "fit.isophotes", "fit.forced_isophotes"
 
-#: Where the semi-major axis to begin with was found, not given, and its ellipse cannot be fitted
-#: (on a bar, a ring, a star), these times it are tried.
-OTHER_BEGINNINGS = (1.0, 0.5, 2.0, 0.25, 4.0)
+#: Where the semi-major axis to begin with was found, not given, and isophotes do not reach so many
+#: times as far (it was on a bar, an arm, a star), these times it are tried; the farthest counts.
+FAR_ENOUGH, OTHER_BEGINNINGS = 2.0, (0.5, 2.0, 0.25, 4.0)
 
 Integrator = Literal["bilinear", "mean", "median"]
 Sampling = Literal["polar_angle", "eccentric_anomaly"]
@@ -81,8 +81,8 @@ def isophotes(
         Where to begin: centre, semi-major axis (pixels), ellipticity, and position angle
         (radians, counter-clockwise from +x). What a mapping leaves out is found from the image,
         and all of it for None: the most prominent bright region, or the one at the given centre,
-        and its moments. If ``sma`` is left out, and the first ellipse cannot be fitted, shorter and
-        longer ones are tried. For many images also a list of these.
+        and its moments. If ``sma`` is left out, and the isophotes do not reach twice as far as the
+        one that was found, shorter and longer ones are tried. For many images also a list of these.
     mask : array_like, shape (ny, nx), optional
         True, or not zero, where a pixel is unusable. A sample that needs one is left out.
     variance : float or array_like, shape (ny, nx), optional
@@ -397,22 +397,23 @@ def _starts(geometry: Any, sma0: Any, many: bool) -> Iterator[dict[str, float]]:
 
 
 def _fit(job: _Job, task: _Task) -> Isophotes:
+    _check_centre(task.ellipses, task.image.image.shape)
     try:
         start = found_geometry(task.image.image, task.ellipses)
     except NothingFound as nothing:
         return _without_rows(job, task, f"{nothing}; give a geometry to begin with")
-    _check_centre(start, task.image.image.shape)
-    for factor in OTHER_BEGINNINGS if "sma" not in task.ellipses else (1.0,):
-        beginning = replace(start, sma=start.sma * factor)
-        result = call(
-            task.plan,
-            {"image": task.image.image, **asdict(beginning)},
-            {**job.options, "variance": (task.image.variance, None)},
-            {"threads": 1},
-        )
-        found = _result(job, task, result)
-        if len(found):
-            return found
+    found = _fit_from(job, task, start)
+    if "sma" not in task.ellipses:
+        # With a limit, growth always goes on to it.
+        limited = job.options["max_sma"][0] is not None
+        for factor in OTHER_BEGINNINGS:
+            if len(found) and (limited or found.sma[-1] >= FAR_ENOUGH * start.sma):
+                break
+            other = _fit_from(job, task, replace(start, sma=start.sma * factor))
+            if other.sma.max(initial=0.0) > found.sma.max(initial=0.0):
+                found = other
+    if len(found):
+        return found
     return _without_rows(
         job,
         task,
@@ -422,12 +423,23 @@ def _fit(job: _Job, task: _Task) -> Isophotes:
     )
 
 
-def _check_centre(start: EllipseGeometry, shape: tuple[int, ...]) -> None:
+def _fit_from(job: _Job, task: _Task, start: EllipseGeometry) -> Isophotes:
+    result = call(
+        task.plan,
+        {"image": task.image.image, **asdict(start)},
+        {**job.options, "variance": (task.image.variance, None)},
+        {"threads": 1},
+    )
+    return _result(job, task, result)
+
+
+def _check_centre(known: Mapping[str, float], shape: tuple[int, ...]) -> None:
     ny, nx = shape
-    if not (0.0 <= start.x0 <= nx - 1 and 0.0 <= start.y0 <= ny - 1):
+    x0, y0 = known.get("x0", 0.0), known.get("y0", 0.0)
+    if not (0.0 <= x0 <= nx - 1 and 0.0 <= y0 <= ny - 1):
         raise ValueError(
             f"geometry: the centre must be on the image of {nx} x {ny} pixels, "
-            f"not at ({start.x0:g}, {start.y0:g})"
+            f"not at ({x0:g}, {y0:g})"
         )
 
 

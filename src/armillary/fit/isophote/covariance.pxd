@@ -1,4 +1,4 @@
-# Errors of an ellipse: equation (4) of reference.py, where it is derived.
+# Errors of an ellipse: equation (4) of reference/, where it is derived.
 #
 # Samples have basis functions b (1, sin, cos of each order, times the root of their weight) and
 # covariances C with their neighbours. Sums over the samples give

@@ -1,6 +1,6 @@
 """The compiled default of isophotes: arguments for the kernel, rows from it.
 
-What is computed is defined in reference.py, how is told at the top of kernel.pyx.
+What is computed is defined in reference/, how is told at the top of kernel.pyx.
 """
 
 from __future__ import annotations

@@ -120,8 +120,8 @@ def _object(smooth: np.ndarray, known: Mapping[str, float], factor: int) -> np.n
 
 def _around(smooth: np.ndarray, known: Mapping[str, float], factor: int) -> np.ndarray:
     """Light above its lowest within two semi-major axes of a known centre, zero elsewhere."""
-    rows, columns = np.indices(smooth.shape)
-    x, y = _places(rows, columns, factor)
+    ny, nx = smooth.shape
+    x, y = _places(np.arange(ny)[:, None], np.arange(nx), factor)
     radius = max(2.0 * known["sma"], 2.0 * factor)
     near = np.isfinite(smooth) & (np.hypot(x - known["x0"], y - known["y0"]) <= radius)
     if near.sum() < FEWEST_PIXELS:

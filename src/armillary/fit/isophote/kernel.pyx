@@ -2,7 +2,7 @@
 
 Algorithm
 ---------
-That of Jedrzejewski (1987), as reference.py defines it. For each ellipse:
+That of Jedrzejewski (1987), as reference/ defines it. For each ellipse:
 
 1. Sample it, and a second one a tenth larger for the gradient (ring.pxd, sector.pxd). Positions
    and harmonics are kept while only the centre or the position angle change, and with them the
@@ -19,7 +19,7 @@ Cost: per sample about 4 ns and, after a change of the ellipticity, 15 ns more; 
 samples of three ellipses. Nothing is copied of the image.
 """
 
-from libc.math cimport INFINITY, NAN, cos, fabs, fmin, hypot, sin, sqrt
+from libc.math cimport INFINITY, NAN, cos, fabs, hypot, sin, sqrt
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free as free_memory, realloc
 from libc.string cimport memset
@@ -52,7 +52,7 @@ cdef extern from *:
 MOST_HARMONICS = <int>MAX_ORDERS
 
 cdef enum:
-    # How a fit ends; reference.py has the same.
+    # How a fit ends; reference/ has the same.
     FAILED = -1
     CONVERGED = 0
     FEW_VALID = 1
@@ -850,7 +850,7 @@ cdef inline bint ended(Fit* fit, int iteration, Py_ssize_t drawn, int code) noex
 cdef inline Ellipse corrected(
     const Ellipse* ellipse, int which, double amplitude, double gradient
 ) noexcept nogil:
-    """Equations (2) and (3) of reference.py; NAN in it if there is no gradient."""
+    """Equations (2) and (3) of reference/; NAN in it if there is no gradient."""
     cdef Ellipse result = ellipse[0]
     cdef double q = 1.0 - ellipse.ellipticity
     cdef double change = -amplitude / (gradient if gradient != 0.0 else NAN)

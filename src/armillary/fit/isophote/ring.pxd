@@ -10,7 +10,7 @@
 #
 # Cost: about 8 ns per sample for a new shape, 3 ns to interpolate, for doubles in the cache.
 
-from libc.math cimport INFINITY, NAN, atan2, ceil, cos, fabs, fmin, sin, sqrt
+from libc.math cimport INFINITY, NAN, ceil, cos, fabs, fmin, sin, sqrt
 from libc.stdlib cimport free, realloc
 
 from .aperture cimport Pixel

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ...io.image import Image
 from ...plugins.call import call, checked_arrays
 from ...plugins.records import Request
 from ...plugins.select import choose
@@ -124,6 +125,8 @@ def ellipse_model(
 
 def _shape(shape_or_image: Any) -> tuple[int, int]:
     """Rows and columns, from two whole numbers or from an image."""
+    if isinstance(shape_or_image, Image):
+        shape_or_image = shape_or_image.data
     try:
         found = getattr(shape_or_image, "shape", None) or np.shape(shape_or_image)
     except ValueError:  # lists of different lengths
