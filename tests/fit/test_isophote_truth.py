@@ -290,3 +290,23 @@ def test_another_band_is_measured_along_the_same_ellipses(image_data: Path) -> N
         np.testing.assert_array_equal(getattr(other, name)[rows], getattr(template, name)[rows])
     colour = other.intensity / own.intensity
     assert 0.2 < np.median(colour) < 0.6
+
+
+@pytest.mark.parametrize(
+    ("ellipticity", "begin"), [(0.4, (0.2, 0.8)), (0.3, (0.4, 1.1)), (0.4, (0.5, 1.1))]
+)
+def test_a_poor_beginning_does_not_go_back_and_forth_for_ever(
+    ellipticity: float, begin: tuple[float, float]
+) -> None:
+    galaxy = simulated_galaxy(
+        (200, 200),
+        effective_radius=20.0,
+        sersic_index=1.0,
+        ellipticity=ellipticity,
+        position_angle=0.5,
+    )
+    start = EllipseGeometry(galaxy.x0, galaxy.y0, 15.0, *begin)
+    found = arm.fit.isophotes(galaxy.image, start, min_sma=10.0, max_sma=40.0)
+    assert np.mean(found.converged) > 0.8
+    np.testing.assert_allclose(found.ellipticity[found.converged], ellipticity, atol=0.01)
+    assert turned(np.degrees(found.position_angle[found.converged]), np.degrees(0.5)).max() < 1.0

@@ -230,6 +230,13 @@ def test_growth_beyond_the_last_fit_goes_on_to_max_sma(image: np.ndarray) -> Non
         assert np.isnan(getattr(long, f"{name}_err")[beyond]).all()
 
 
+def test_a_fixed_angle_stays_even_across_the_galaxy(image: np.ndarray) -> None:
+    across = EllipseGeometry(51.2, 48.7, 8.0, 0.2, 0.6 + 0.5 * np.pi)
+    found = arm.fit.isophotes(image, across, fix_position_angle=True)
+    np.testing.assert_array_equal(found.position_angle[1:], across.position_angle)
+    assert found.ellipticity[1:].min() >= 0.0
+
+
 def test_growth_ends_where_the_image_does(image: np.ndarray) -> None:
     endless = arm.fit.isophotes(image, START, max_sma=1e9)
     assert endless.sma[-1] < 200.0
@@ -388,6 +395,8 @@ def test_with_a_variance_the_mean_is_weighted_by_its_inverse(image: np.ndarray) 
         ({"geometry": EllipseGeometry(500.0, 5.0, 3.0, 0.1, 0.0)}, "centre must be on the image"),
         ({"sma0": 0.0}, "sma0 must be positive"),
         ({"sma0": np.nan}, "sma0 must be finite"),
+        ({"sma0": 10.0, "min_sma": 12.0}, "must be between min_sma = 12"),
+        ({"sma0": 10.0, "max_sma": 8.0}, "and max_sma = 8, not 10"),
         ({"min_sma": -1.0}, "min_sma must be at least 0"),
         ({"min_sma": 9.0, "max_sma": 9.0}, "max_sma must be above 9"),
         ({"step": 0.0}, "step must be above 0"),

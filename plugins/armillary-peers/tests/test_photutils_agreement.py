@@ -1,8 +1,9 @@
 """Isophotes against those of photutils, from which our users come: same image, same start.
 
 Two statements. Fitted one by one, from the same start, isophotes are the same to some parts in a
-million, except where noise rules and a fit wanders: there rounding decides after how many steps
-it ends, and where. Fitted along a whole galaxy, each begins where the one before ended, and
+million. Two kinds are left out, which end after different numbers of steps: where noise rules, a
+fit wanders, and rounding decides where it ends; and where corrections go back and forth without
+getting nearer, we halve them. Fitted along a whole galaxy, each begins where the one before ended, and
 photutils has two habits of its own there (the first sample of each ellipse lies on the ellipse
 before, and the first ellipse inwards begins with the shape of the outermost): medians agree.
 """
@@ -23,9 +24,7 @@ from armillary.testing import simulated_galaxy
 
 photutils = pytest.importorskip("photutils.isophote", reason="photutils is not installed")
 
-DATA = Path(
-    os.environ.get("ARMILLARY_TEST_DATA", Path(__file__).parents[4] / "shared" / "data")
-)
+DATA = Path(os.environ.get("ARMILLARY_TEST_DATA", Path(__file__).parents[4] / "shared" / "data"))
 GRADIENT_LIMIT = 0.5
 
 
@@ -115,9 +114,7 @@ def test_from_the_same_start_isophotes_are_the_same(case: str) -> None:
             ours.ellipticity[row - 1],
             ours.position_angle[row - 1],
         )
-        one = arm.fit.isophotes(
-            image, begin, min_sma=0.99 * begin.sma, max_sma=1.01 * begin.sma
-        )
+        one = arm.fit.isophotes(image, begin, min_sma=0.99 * begin.sma, max_sma=1.01 * begin.sma)
         sample = photutils.EllipseSample(
             image,
             begin.sma,
@@ -130,7 +127,7 @@ def test_from_the_same_start_isophotes_are_the_same(case: str) -> None:
         if len(one) == 1 and one.converged[0] and one.n_iterations[0] == other.n_iter:
             theirs = {n: np.array([getattr(other, n)]) for n in ("intens", "eps", "pa", "x0", "y0")}
             found.append(differences(one, theirs, slice(None)))
-    assert len(found) >= 0.8 * len(rows)
+    assert len(found) >= 0.65 * len(rows)
     every = Differences(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
     assert np.median(every.intensity) < 1e-3 and every.intensity.max() < 5e-3
     assert np.median(every.ellipticity) < 0.005

@@ -155,24 +155,27 @@ cdef inline void add(
     Region* region, const Pixel* row, Py_ssize_t begin, Py_ssize_t end, int sign
 ) noexcept nogil:
     """Add, or take away, the usable pixels of some columns; none if they end before they begin."""
-    cdef double[LANES] totals, counts
-    cdef double value
-    cdef Py_ssize_t i = begin, lane
+    cdef double[LANES] totals
+    cdef double total
+    cdef Py_ssize_t i = begin, lane, n
     if begin >= end:
         return
     for lane in range(LANES):
-        totals[lane] = counts[lane] = 0.0
+        totals[lane] = 0.0
     while i + LANES <= end:
         for lane in range(LANES):
-            value = row[i + lane]
-            totals[lane] += value if value == value else 0.0
-            counts[lane] += 1.0 if value == value else 0.0
+            totals[lane] += row[i + lane]
         i += LANES
     while i < end:
-        value = row[i]
-        if value == value:
-            totals[0] += value
-            counts[0] += 1.0
+        totals[0] += row[i]
         i += 1
-    region.total += sign * summed(totals)
-    region.n += sign * <Py_ssize_t>summed(counts)
+    total, n = summed(totals), end - begin
+    if total != total:
+        # Some are unusable: one by one.
+        total, n = 0.0, 0
+        for i in range(begin, end):
+            if row[i] == row[i]:
+                total += row[i]
+                n += 1
+    region.total += sign * total
+    region.n += sign * n

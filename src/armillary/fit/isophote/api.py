@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
@@ -398,10 +399,13 @@ def _starts(geometry: Any, sma0: Any, many: bool) -> Iterator[dict[str, float]]:
 
 def _fit(job: _Job, task: _Task) -> Isophotes:
     _check_centre(task.ellipses, task.image.image.shape)
+    limits = job.options["min_sma"][0], job.options["max_sma"][0] or math.inf
+    _check_sma(task.ellipses, *limits)
     try:
         start = found_geometry(task.image.image, task.ellipses)
     except NothingFound as nothing:
         return _without_rows(job, task, f"{nothing}; give a geometry to begin with")
+    start = replace(start, sma=min(max(start.sma, limits[0]), limits[1]))
     found = _fit_from(job, task, start)
     if "sma" not in task.ellipses:
         # With a limit, growth always goes on to it.
@@ -409,7 +413,10 @@ def _fit(job: _Job, task: _Task) -> Isophotes:
         for factor in OTHER_BEGINNINGS:
             if len(found) and (limited or found.sma[-1] >= FAR_ENOUGH * start.sma):
                 break
-            other = _fit_from(job, task, replace(start, sma=start.sma * factor))
+            other_sma = start.sma * factor
+            if not limits[0] <= other_sma <= limits[1]:
+                continue
+            other = _fit_from(job, task, replace(start, sma=other_sma))
             if other.sma.max(initial=0.0) > found.sma.max(initial=0.0):
                 found = other
     if len(found):
@@ -421,6 +428,14 @@ def _fit(job: _Job, task: _Task) -> Isophotes:
         f"{start.y0:.4g}): the intensity does not clearly fall outwards there, or too few samples "
         f"are usable; another geometry or sma0 may do",
     )
+
+
+def _check_sma(known: Mapping[str, float], least: float, most: float) -> None:
+    if "sma" in known and not least <= known["sma"] <= most:
+        raise ValueError(
+            f"the first semi-major axis, sma0 or that of the geometry, must be between min_sma = "
+            f"{least:g} and max_sma = {most:g}, not {known['sma']:g}"
+        )
 
 
 def _fit_from(job: _Job, task: _Task, start: EllipseGeometry) -> Isophotes:

@@ -218,6 +218,12 @@ cdef inline void higher_order(
             sines[i] = s
 
 
+cdef inline bint together(const Samples* samples, int i, int j) noexcept nogil:
+    """Whether two functions, i not before j, are ever fitted together: curvatures and higher
+    harmonics are not."""
+    return i < samples.width or j < 5 or j >= samples.width
+
+
 cdef inline void add_up(Matrices* m, const Samples* samples) noexcept nogil:
     """Normal matrix and moments."""
     cdef int i, j, width = samples.n_functions
@@ -225,6 +231,8 @@ cdef inline void add_up(Matrices* m, const Samples* samples) noexcept nogil:
     for i in range(width):
         function = samples.basis + i * samples.stride
         for j in range(i + 1):
+            if not together(samples, i, j):
+                continue
             m.normal[i * width + j] = m.normal[j * width + i] = dot(
                 function, samples.basis + j * samples.stride, samples.n_padded
             )
@@ -256,6 +264,8 @@ cdef inline void add_noise(Matrices* m, Samples* samples) noexcept nogil:
         clear(samples, samples.basis + i * samples.stride)
         clear(samples, samples.shared + i * samples.stride)
         for j in range(i + 1):
+            if not together(samples, i, j):
+                continue
             m.noise[i * width + j] = m.noise[j * width + i] = dot(
                 samples.basis + i * samples.stride, samples.shared + j * samples.stride,
                 samples.n_padded,

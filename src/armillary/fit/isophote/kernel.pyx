@@ -44,10 +44,12 @@ cdef extern from *:
     #define MAX_ELLIPTICITY 0.95
     #define NEARLY_ROUND 0.05
     #define SMALLEST_SMA 0.5
+    #define NO_NEARER 0.75
     """
     const double MAX_ELLIPTICITY
     const double NEARLY_ROUND        # what a circle is made
     const double SMALLEST_SMA        # pixels; where going inwards ends
+    const double NO_NEARER           # part of an amplitude that a correction may leave, turned
 
 MOST_HARMONICS = <int>MAX_ORDERS
 
@@ -692,8 +694,12 @@ cdef class Fitter(Photometer):
                 return False
             if not self.anything_free():
                 fit.stop_code = self.code_of_given(&fit)
+            elif not self.ring.n_data:
+                fit.stop_code = NO_SAMPLES
         budget[0] -= fit.n_samples
-        if fit.stop_code in (FAILED, FEW_VALID, NO_SAMPLES):
+        if fit.stop_code in (FAILED, FEW_VALID, NO_SAMPLES) and (
+            self.fitting or not self.anything_free()
+        ):
             if self.n_outer == 0:
                 self.phase = DONE
                 return True
@@ -783,14 +789,17 @@ cdef class Fitter(Photometer):
         cdef Fit best
         cdef Ellipse ellipse
         cdef double[5] found
-        cdef double smallest = INFINITY, largest, error
+        cdef double[4] steps
+        cdef double smallest = INFINITY, largest, error, amplitude = 0.0
         cdef Py_ssize_t drawn
-        cdef int iteration, which
+        cdef int iteration, which, last = -1
         cdef bint warned = False, uncertain
         least = min(least, self.max_iterations)
         if not self.take(start, fit):
             return False
         best, drawn = fit[0], fit.n_samples
+        for which in range(4):
+            steps[which] = 1.0
         for iteration in range(1, self.max_iterations + 1):
             if 0 < self.ring.n_data < self.min_valid * self.ring.n:
                 return self.end_with(&best, iteration, drawn, FEW_VALID, fit)
@@ -804,7 +813,14 @@ cdef class Fitter(Photometer):
                 fabs(largest) <= self.convergence * self.ring.sector_area * self.scatter(found)
             ):
                 return ended(fit, iteration, drawn, CONVERGED)
-            ellipse = corrected(&fit.ellipse, which, largest, fit.gradient.value)
+            if iteration >= least and which == last and largest * amplitude < 0.0:
+                # Back and forth without getting nearer, it would go on for ever.
+                if fabs(largest) > NO_NEARER * fabs(amplitude):
+                    steps[which] *= 0.5
+            last, amplitude = which, largest
+            ellipse = corrected(
+                &fit.ellipse, which, steps[which] * largest, fit.gradient.value, self.free[2]
+            )
             if not self.on_image(&ellipse):
                 return ended(fit, iteration, drawn, FAILED)
             if not self.take(&ellipse, fit):
@@ -848,7 +864,7 @@ cdef inline bint ended(Fit* fit, int iteration, Py_ssize_t drawn, int code) noex
 
 
 cdef inline Ellipse corrected(
-    const Ellipse* ellipse, int which, double amplitude, double gradient
+    const Ellipse* ellipse, int which, double amplitude, double gradient, bint may_turn
 ) noexcept nogil:
     """Equations (2) and (3) of reference/; NAN in it if there is no gradient."""
     cdef Ellipse result = ellipse[0]
@@ -868,6 +884,9 @@ cdef inline Ellipse corrected(
     else:
         result.ellipticity += 2.0 * change * q / ellipse.sma
         result.ellipticity = min(result.ellipticity, MAX_ELLIPTICITY)
+        if not may_turn:
+            result.ellipticity = max(result.ellipticity, 0.0)
+            return result
         if result.ellipticity < 0.0:
             # The minor axis has become the longer one.
             result.position_angle = remainder_of_half_turn(ellipse.position_angle + 0.5 * PI)

@@ -15,6 +15,8 @@ from .samples import ring_of
 
 #: The flattest ellipse, and what a circle is made, whose position angle would be undefined.
 MAX_ELLIPTICITY, NEARLY_ROUND = 0.95, 0.05
+#: A correction that turns an amplitude around and leaves more than this part of it is halved.
+NO_NEARER = 0.75
 
 #: How a fit may end: as the codes of a result say, or so that it must be taken back.
 FAILED = -1
@@ -48,6 +50,7 @@ def fitted(picture: Picture, ellipse: Ellipse, rules: Rules, *, inwards: bool, l
     """Correct an ellipse until its largest amplitude is small, ``least`` times at least."""
     current = sampled(picture, ellipse, rules, SAMPLED)
     best, smallest, warned, drawn = current, math.inf, False, current.n_samples
+    steps, last, amplitude = np.ones(4), -1, 0.0
     for iteration in range(1, rules.max_iterations + 1):
         ring = current.ring
         if len(ring.value) and len(ring.value) < rules.min_valid * ring.n_total:
@@ -64,7 +67,12 @@ def fitted(picture: Picture, ellipse: Ellipse, rules: Rules, *, inwards: bool, l
         if iteration >= least and abs(largest) <= limit:
             return replace(current, n_iterations=iteration, n_samples=drawn, stop_code=CONVERGED)
         ended = replace(current, n_iterations=iteration, n_samples=drawn, stop_code=FAILED)
-        ellipse = corrected(ring.ellipse, which, largest, current.gradient.value)
+        if iteration >= least and which == last and largest * amplitude < 0.0:
+            # Back and forth without getting nearer, it would go on for ever.
+            steps[which] *= 0.5 if abs(largest) > NO_NEARER * abs(amplitude) else 1.0
+        last, amplitude = which, largest
+        slope = current.gradient.value
+        ellipse = corrected(ring.ellipse, which, steps[which] * largest, slope, rules)
         if not on_image(ellipse, picture.image.shape):
             return ended
         current = sampled(picture, ellipse, rules, SAMPLED)
@@ -79,7 +87,9 @@ def fitted(picture: Picture, ellipse: Ellipse, rules: Rules, *, inwards: bool, l
     )
 
 
-def corrected(ellipse: Ellipse, which: int, amplitude: float, gradient: float) -> Ellipse:
+def corrected(
+    ellipse: Ellipse, which: int, amplitude: float, gradient: float, rules: Rules
+) -> Ellipse:
     """Equations (2) and (3); NaN in it if there is no gradient."""
     if gradient == 0.0:
         gradient = math.nan
@@ -96,6 +106,8 @@ def corrected(ellipse: Ellipse, which: int, amplitude: float, gradient: float) -
         angle = (angle - 2.0 * change * q / (sma * (q * q - 1.0))) % math.pi
         return ellipse._replace(position_angle=angle)
     ellipticity = min(ellipticity + 2.0 * change * q / sma, MAX_ELLIPTICITY)
+    if rules.fix_position_angle:
+        return ellipse._replace(ellipticity=max(ellipticity, 0.0))
     if ellipticity < 0.0:
         # The minor axis has become the longer one.
         angle = (angle + 0.5 * math.pi) % math.pi

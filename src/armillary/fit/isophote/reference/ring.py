@@ -143,7 +143,10 @@ def ring_of_samples(
     sector_area: float | None,
 ) -> Ring:
     """A ring of the samples that have a value and, if there are variances, one of them."""
-    weight = np.ones(len(value)) if variance is None else 1.0 / variance
+    weight = np.ones(len(value))
+    if variance is not None:
+        # Of unusable pixels it may be anything.
+        weight = np.divide(1.0, variance, out=np.full(len(value), np.nan), where=variance > 0.0)
     index = np.flatnonzero(np.isfinite(value) & np.isfinite(weight))
     anomaly = np.arctan2(np.sin(angle), ellipse.axis_ratio * np.cos(angle))
     x, y = place

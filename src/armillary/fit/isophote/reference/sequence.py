@@ -22,7 +22,7 @@ def grown(picture: Picture, start: Ellipse, rules: Rules) -> list[Fit]:
     while True:
         fit = _next(picture, ellipse, rules, fitting, fits)
         fits.append(fit)
-        if fit.stop_code in (FAILED, FEW_VALID, NO_SAMPLES):
+        if fit.stop_code in (FAILED, FEW_VALID, NO_SAMPLES) and (fitting or not rules.free.any()):
             if len(fits) == 1:
                 return fits
             code = NO_GRADIENT if fit.stop_code == FAILED else fit.stop_code
@@ -47,7 +47,9 @@ def _next(picture: Picture, ellipse: Ellipse, rules: Rules, fitting: bool, fits:
             picture, ellipse, rules, inwards=False, least=min(least, rules.max_iterations)
         )
     fit = sampled(picture, ellipse, rules, SAMPLED)
-    return replace(fit, stop_code=_code_of_given(fit, rules)) if not rules.free.any() else fit
+    if not rules.free.any():
+        return replace(fit, stop_code=_code_of_given(fit, rules))
+    return fit if len(fit.ring.value) else replace(fit, stop_code=NO_SAMPLES)
 
 
 def _code_of_given(fit: Fit, rules: Rules) -> int:
