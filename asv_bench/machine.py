@@ -11,7 +11,16 @@ from pathlib import Path
 import armillary
 from armillary.runtime.cpu import variant
 
-PACKAGES = ("armillary-peers", "numpy", "astropy", "gerbls", "pykdtree", "scipy", "pyarrow")
+PACKAGES = (
+    "armillary-peers",
+    "numpy",
+    "astropy",
+    "gerbls",
+    "pykdtree",
+    "scipy",
+    "photutils",
+    "pyarrow",
+)
 
 #: More runnable processes than this, for each processor, disturb what is measured.
 BUSY = 0.5

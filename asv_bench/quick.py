@@ -1,7 +1,7 @@
-"""A comparison with the peers in about ten minutes: ``make bench``.
+"""A comparison with the peers in about fifteen minutes: ``make bench``.
 
 asv, in the folder beside this file, is for statistics over many commits; this is for
-one look. Both time the same light curves and catalogues through the same functions.
+one look. Both time the same light curves, catalogues and images through the same functions.
 """
 
 from __future__ import annotations
@@ -14,6 +14,16 @@ from typing import TypeVar
 
 from benchmarks.common import why_not
 from comparison import Comparison, Figure, comparisons, figures
+from fitting import (
+    FitComparison,
+    ForcedComparison,
+    ModelComparison,
+    fit_comparisons,
+    forced_comparisons,
+    missing_images,
+    model_comparisons,
+    scaling,
+)
 from machine import disturbance, machine
 from matching import MatchComparison, match_comparisons, match_figures
 from report import Findings, as_json, markdown, show
@@ -24,9 +34,18 @@ from rich.status import Status
 FAMILIES = {
     "search": ("search.bls", ("astropy", "gerbls")),
     "crossmatch": ("crossmatch.nearest", ("astropy", "pykdtree", "scipy")),
+    "fit": ("fit.isophotes", ("photutils",)),
 }
 
-Measured = TypeVar("Measured", Comparison, Figure, MatchComparison)
+Measured = TypeVar(
+    "Measured",
+    Comparison,
+    Figure,
+    MatchComparison,
+    FitComparison,
+    ForcedComparison,
+    ModelComparison,
+)
 
 
 def main() -> None:
@@ -45,6 +64,8 @@ def main() -> None:
         if "crossmatch" in peers:
             found.matches = list(told(status, match_comparisons(peers["crossmatch"])))
             found.figures += [] if only_ratios else told(status, match_figures())
+        if "fit" in peers:
+            measure_fits(found, status, peers["fit"])
     if options.json is not None:
         options.json.write_text(as_json(found) + "\n")
     if options.markdown:
@@ -53,6 +74,18 @@ def main() -> None:
         show(Console(highlight=False), found)
     if noisy:
         progress.print(noisy, style="yellow")
+
+
+def measure_fits(found: Findings, status: Status, peers: set[str]) -> None:
+    """Isophotes: each image is fitted, measured and drawn by both."""
+    missing = missing_images()
+    if missing:
+        status.console.print(f"Not measured: {missing}", markup=False)
+    if peers:
+        found.fits = list(told(status, fit_comparisons()))
+        found.forced = list(told(status, forced_comparisons()))
+        found.models = list(told(status, model_comparisons()))
+    found.scaling = scaling()
 
 
 def available_peers(family: str, progress: Console) -> set[str]:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 
 from benchmarks.common import THREADS
 from comparison import Comparison, Figure
+from fitting import FitComparison, ForcedComparison, ModelComparison, Scaling
 from matching import MATCH_THREADS, MatchComparison
 from rich import box
 from rich.console import Console
@@ -49,6 +50,18 @@ HOW_MATCHES = (
     "only one of the two found: ties, and separations within rounding of the radius."
 )
 
+#: The same under the tables of isophotes.
+HOW_FITS = (
+    "Ratios are photutils time / armillary time, medians of runs that take turns, with the same "
+    "image, first ellipse, steps and stop rule; one thread each, unless two are named. Isophotes "
+    "and iterations are those of armillary / photutils. Apart is the median relative difference of "
+    "the intensity, in fits of isophotes that converged in both. EllipseSample alone has the "
+    "intensity and the gradient; with Isophote it has what armillary always gives: errors, "
+    "harmonics and fluxes. A residual is the median relative difference of a model from a galaxy "
+    "without noise, from half to four effective radii, armillary / photutils, each from its own "
+    "isophotes."
+)
+
 
 @dataclass
 class Findings:
@@ -57,6 +70,10 @@ class Findings:
     about: dict[str, str]
     searches: list[Comparison] = field(default_factory=list)
     matches: list[MatchComparison] = field(default_factory=list)
+    fits: list[FitComparison] = field(default_factory=list)
+    forced: list[ForcedComparison] = field(default_factory=list)
+    models: list[ModelComparison] = field(default_factory=list)
+    scaling: Scaling | None = None
     figures: list[Figure] = field(default_factory=list)
 
 
@@ -73,7 +90,14 @@ def show(console: Console, found: Findings) -> None:
     if found.matches:
         console.print(_matches(found.matches))
         console.print(HOW_MATCHES, style="dim")
-    console.print(_figures(found.figures))
+    if found.fits:
+        for rows in (fit_rows(found.fits), forced_rows(found.forced), model_rows(found.models)):
+            console.print(_with_verdicts(rows))
+        console.print(HOW_FITS, style="dim")
+    if found.scaling is not None:
+        console.print(scaling_sentence(found.scaling), VERDICTS[found.scaling.met])
+    if found.figures:
+        console.print(_figures(found.figures))
     console.print(f"Measured on {_conditions(found.about)}.")
 
 
@@ -147,6 +171,89 @@ def _table(title: str, *columns: str) -> Table:
     return table
 
 
+# ------------------------------------------------------------------ isophotes
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A table of text: its head, its cells, how many columns of words it begins with."""
+
+    head: list[str]
+    cells: list[list[str]]
+    words: int
+    targets: list[float]
+    met: list[bool]
+
+
+def fit_rows(found: Sequence[FitComparison]) -> Rows:
+    """Fits of a galaxy."""
+    cells = [
+        [one.what, _ratio(one.ratio), _pair(one.isophotes), _pair(one.iterations), _part(one.apart)]
+        for one in found
+    ]
+    head = ["fit of", "ratio", "isophotes", "iterations", "apart"]
+    return Rows(head, cells, 1, [one.target for one in found], [one.met for one in found])
+
+
+def forced_rows(found: Sequence[ForcedComparison]) -> Rows:
+    """Given ellipses."""
+    cells = [
+        [one.what, one.peer, _ratio(one.ratio), str(one.ellipses), _part(one.apart)]
+        for one in found
+    ]
+    head = ["given ellipses on", "photutils runs", "ratio", "ellipses", "apart"]
+    return Rows(head, cells, 2, [one.target for one in found], [one.met for one in found])
+
+
+def model_rows(found: Sequence[ModelComparison]) -> Rows:
+    """Model images."""
+    cells = [
+        [
+            one.what,
+            "yes" if one.harmonics else "no",
+            *(_ratio(one.ratios[threads]) for threads in THREADS),
+            " / ".join(map(_part, one.residuals)),
+        ]
+        for one in found
+    ]
+    threads = [f"{n} thread{'s' * (n > 1)}" for n in THREADS]
+    head = ["model of", "harmonics", *threads, "residual"]
+    return Rows(head, cells, 2, [one.target for one in found], [one.met for one in found])
+
+
+def scaling_sentence(found: Scaling) -> str:
+    """Two threads against one."""
+    return (
+        f"{found.what}: two threads are {found.speed_up:.2f} times as fast as one, arithmetic in "
+        f"the same run {found.possible:.2f} times; that is {found.quotient:.2f} of what is "
+        f"possible (target {found.target:g})."
+    )
+
+
+def _with_verdicts(rows: Rows) -> Table:
+    table = _table("photutils time / armillary time", *rows.head[: rows.words])
+    for name in rows.head[rows.words :]:
+        table.add_column(name, justify="right")
+    table.add_column("target")
+    for cells, target, met in zip(rows.cells, rows.targets, rows.met, strict=True):
+        table.add_row(*cells, Text.assemble(f"{target:g} ", VERDICTS[met]))
+    return table
+
+
+def _as_markdown(rows: Rows) -> str:
+    rule = ["---"] * rows.words + ["---:"] * (len(rows.head) - rows.words)
+    return "\n".join(f"| {' | '.join(row)} |" for row in [rows.head, rule, *rows.cells])
+
+
+def _pair(counts: tuple[int, int]) -> str:
+    return " / ".join(map(str, counts))
+
+
+def _part(value: float) -> str:
+    """A small part of one, in per cent."""
+    return f"{100.0 * value:.2g} %"
+
+
 # ------------------------------------------------------------------ documents and programs
 
 
@@ -157,6 +264,14 @@ def markdown(found: Findings) -> str:
         parts += [_search_rows(found.searches), HOW]
     if found.matches:
         parts += [_match_rows(found.matches), HOW_MATCHES]
+    if found.fits:
+        parts += map(
+            _as_markdown,
+            (fit_rows(found.fits), forced_rows(found.forced), model_rows(found.models)),
+        )
+        parts.append(HOW_FITS)
+    if found.scaling is not None:
+        parts.append(scaling_sentence(found.scaling))
     return "\n\n".join([*parts, f"Measured on {_conditions(found.about)}."])
 
 
@@ -184,13 +299,22 @@ def as_json(found: Findings) -> str:
     """Everything, verdicts included."""
     return json.dumps(
         {
-            "schema": 2,
+            "schema": 3,
             "machine": found.about,
             "comparisons": [
                 {**asdict(one), "met": {n: one.met(n) for n in one.targets}}
                 for one in found.searches
             ],
             "matches": [{**asdict(one), "met": one.met} for one in found.matches],
+            "fits": [{**asdict(one), "met": one.met} for one in found.fits],
+            "forced": [{**asdict(one), "met": one.met} for one in found.forced],
+            "models": [{**asdict(one), "met": one.met} for one in found.models],
+            "scaling": found.scaling
+            and {
+                **asdict(found.scaling),
+                "quotient": found.scaling.quotient,
+                "met": found.scaling.met,
+            },
             "figures": [{**asdict(figure), "met": figure.met} for figure in found.figures],
         },
         indent=2,

@@ -33,6 +33,11 @@ def sklearn(request: Request) -> Literal[True] | str:
     return _installed("sklearn", "scikit-learn")
 
 
+def photutils(request: Request) -> Literal[True] | str:
+    """True, or how to install photutils."""
+    return _installed("photutils")
+
+
 def _installed(module: str, name: str | None = None) -> Literal[True] | str:
     """Look for a module, which is also the name of its extra."""
     if find_spec(module) is None:

@@ -30,6 +30,13 @@ _SKY = {
     ),
 }
 
+#: Operations of ``fit`` that photutils can do: the module, and what is called there.
+_FIT = {
+    "isophotes": ("isophotes", "Ellipse.fit_image"),
+    "forced_isophotes": ("isophotes", "EllipseSample, an ellipse at a time"),
+    "ellipse_model": ("model", "build_ellipse_model"),
+}
+
 
 @hookimpl
 def armillary_search() -> Iterator[Implementation]:
@@ -53,6 +60,21 @@ def armillary_search() -> Iterator[Implementation]:
         citation="GERBLS (Ment), https://github.com/kment/GERBLS",
         can_run="armillary_peers.installed:gerbls",
     )
+
+
+@hookimpl
+def armillary_fit() -> Iterator[Implementation]:
+    for operation, (module, summary) in _FIT.items():
+        yield Implementation(
+            operation=f"fit.{operation}",
+            name="photutils",
+            target=f"armillary_peers.photutils_{module}:{operation}",
+            api=1,
+            summary=f"{summary}, one thread",
+            url="https://photutils.readthedocs.io/en/stable/user_guide/isophote.html",
+            citation="photutils (Bradley et al.), https://doi.org/10.5281/zenodo.596036",
+            can_run="armillary_peers.installed:photutils",
+        )
 
 
 @hookimpl
