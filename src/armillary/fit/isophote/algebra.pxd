@@ -45,6 +45,25 @@ cdef inline void solve(
         vector[i] /= factor[i * stride + i]
 
 
+cdef inline double trace_of_quotient(
+    double* factor,              # IN/OUT  Cholesky factor of a matrix; becomes its inverse
+    const double* other,         # IN      symmetric
+    Py_ssize_t n,
+) noexcept nogil:
+    """Trace of the inverse of the one matrix times the other."""
+    cdef Py_ssize_t i, j, k
+    cdef double total = 0.0, sum_
+    for i in range(n):
+        factor[i * n + i] = 1.0 / factor[i * n + i]
+        for j in range(i):
+            sum_ = 0.0
+            for k in range(j, i):
+                sum_ -= factor[i * n + k] * factor[k * n + j]
+            factor[i * n + j] = sum_ * factor[i * n + i]
+        total += quadratic(factor + i * n, other, i + 1, n)
+    return total
+
+
 cdef inline bint invert(const double* matrix, Py_ssize_t n, double* inverse) noexcept nogil:
     """Inverse of a small general matrix (n <= 4) by elimination with pivots; false if singular."""
     cdef double work[4][8]

@@ -282,6 +282,7 @@ class _Job:
     operation: str
     options: Mapping[str, tuple[Any, Any]]
     backend: str | None
+    threads: int = 1
 
     def plan(self, image: Prepared, arrays_are: str) -> Plan:
         arrays = {"image": image.image}
@@ -324,6 +325,8 @@ def _run(
 ) -> Any:
     n_threads = thread_count(threads)
     if not is_many(image):
+        # The ellipses of a fit follow from each other; given ones do not.
+        job = replace(job, threads=n_threads if job.operation == FORCED else 1)
         with reporting(progress, "isophotes") as report:
             result = work(job, _task(job, None, input_of(image, mask, variance), next(ellipses)))
             if report is not None:
@@ -443,7 +446,7 @@ def _fit_from(job: _Job, task: _Task, start: EllipseGeometry) -> Isophotes:
         task.plan,
         {"image": task.image.image, **asdict(start)},
         {**job.options, "variance": (task.image.variance, None)},
-        {"threads": 1},
+        {"threads": job.threads},
     )
     return _result(job, task, result)
 
@@ -473,7 +476,7 @@ def _measure(job: _Job, task: _Task) -> Isophotes:
         task.plan,
         {"image": task.image.image, **task.ellipses},
         {**job.options, "variance": (task.image.variance, None)},
-        {"threads": 1},
+        {"threads": job.threads},
     )
     found = _result(job, task, result)
     if len(found) != len(task.ellipses["sma"]):
@@ -508,7 +511,7 @@ def _isophotes(job: _Job, task: _Task, arrays: Mapping[str, np.ndarray], reason:
         image_shape=(int(task.image.image.shape[0]), int(task.image.image.shape[1])),
         n_unusable=task.image.n_unusable,
         reason=reason,
-        provenance=task.plan.provenance(1),
+        provenance=task.plan.provenance(job.threads),
     )
 
 

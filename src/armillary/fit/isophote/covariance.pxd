@@ -13,8 +13,8 @@ from libc.math cimport NAN, ceil, cos, fabs, floor, fmin, hypot, sin, sqrt
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy, memset
 
-from .algebra cimport decompose, invert, quadratic, solve
-from .lanes cimport LANES, dot
+from .algebra cimport decompose, invert, quadratic, solve, trace_of_quotient
+from .lanes cimport LANES, dot, four_dots
 from .ring cimport (
     ACROSS, ALONG, BILINEAR_VARIANCE, COS1, COS2, LARGEST_STEP, PI, SHARE, SIN1, SIN2, VALUE, WEIGHT,
     Ring, array,
@@ -224,19 +224,42 @@ cdef inline bint together(const Samples* samples, int i, int j) noexcept nogil:
     return i < samples.width or j < 5 or j >= samples.width
 
 
-cdef inline void add_up(Matrices* m, const Samples* samples) noexcept nogil:
-    """Normal matrix and moments."""
-    cdef int i, j, width = samples.n_functions
+cdef inline void add_products(
+    double* matrix, const Samples* samples, const double* others
+) noexcept nogil:
+    """Sums of products of the functions with others that make a symmetric matrix."""
+    cdef int i, j, k, width = samples.n_functions
     cdef const double* function
+    cdef double[4] found
     for i in range(width):
         function = samples.basis + i * samples.stride
-        for j in range(i + 1):
+        j = 0
+        while j <= i:
             if not together(samples, i, j):
+                j += 1
                 continue
-            m.normal[i * width + j] = m.normal[j * width + i] = dot(
-                function, samples.basis + j * samples.stride, samples.n_padded
+            if j + 3 <= i:
+                four_dots(
+                    function, others + j * samples.stride, samples.stride, samples.n_padded, found
+                )
+                for k in range(4):
+                    matrix[i * width + j + k] = matrix[(j + k) * width + i] = found[k]
+                j += 4
+                continue
+            matrix[i * width + j] = matrix[j * width + i] = dot(
+                function, others + j * samples.stride, samples.n_padded
             )
-        m.moment[i] = dot(function, samples.value, samples.n_padded)
+            j += 1
+
+
+cdef inline void add_up(Matrices* m, const Samples* samples) noexcept nogil:
+    """Normal matrix and moments."""
+    cdef int i
+    add_products(m.normal, samples, samples.basis)
+    for i in range(samples.n_functions):
+        m.moment[i] = dot(
+            samples.basis + i * samples.stride, samples.value, samples.n_padded
+        )
 
 
 cdef inline void add_noise(Matrices* m, Samples* samples) noexcept nogil:
@@ -263,13 +286,7 @@ cdef inline void add_noise(Matrices* m, Samples* samples) noexcept nogil:
         # Sums go over what is behind the last sample.
         clear(samples, samples.basis + i * samples.stride)
         clear(samples, samples.shared + i * samples.stride)
-        for j in range(i + 1):
-            if not together(samples, i, j):
-                continue
-            m.noise[i * width + j] = m.noise[j * width + i] = dot(
-                samples.basis + i * samples.stride, samples.shared + j * samples.stride,
-                samples.n_padded,
-            )
+    add_products(m.noise, samples, samples.shared)
 
 
 cdef inline void wrap(const Samples* samples, double* function) noexcept nogil:
@@ -405,23 +422,20 @@ cdef inline double scatter_about(
     const Matrices* m, const Samples* samples, const int* column, int n
 ) noexcept nogil:
     """Variance of a pixel from the scatter about some functions; NAN if they are not independent."""
-    cdef double[(5 + N_CURVATURES) * (5 + N_CURVATURES)] factor
-    cdef double[5 + N_CURVATURES] coefficients, noise
-    cdef double freedom = samples.trace
+    cdef double[(5 + N_CURVATURES) * (5 + N_CURVATURES)] factor, noise
+    cdef double[5 + N_CURVATURES] coefficients
     cdef int i, j, stride = samples.n_functions
     for i in range(n):
         coefficients[i] = m.moment[column[i]]
         for j in range(n):
             factor[n * i + j] = m.normal[column[i] * stride + column[j]]
+            noise[n * i + j] = m.noise[column[i] * stride + column[j]]
     if not decompose(factor, n, n):
         return NAN
     solve(factor, n, n, coefficients)
-    for i in range(n):
-        for j in range(n):
-            noise[j] = m.noise[column[j] * stride + column[i]]
-        solve(factor, n, n, noise)
-        freedom -= noise[i]
-    return residual_squares(samples, column, n, coefficients) / freedom
+    return residual_squares(samples, column, n, coefficients) / (
+        samples.trace - trace_of_quotient(factor, noise, n)
+    )
 
 
 cdef inline Moved moved_by(
