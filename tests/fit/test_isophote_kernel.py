@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from armillary.fit.isophote import cpu, reference
@@ -151,6 +151,8 @@ def test_any_ellipse_is_measured_as_the_reference_does(
     weighted: bool,
     seed: int,
 ) -> None:
+    # From the middle or the corner of a pixel many others are seen on the edges of sectors.
+    assume(all(abs(2.0 * c - round(2.0 * c)) > 1e-3 for c in (x0, y0)))
     rng = np.random.default_rng(seed)
     image = rng.normal(100.0, 5.0, (51, 61))
     for row, column in rng.integers(0, 45, (holes, 2)):

@@ -143,6 +143,27 @@ def test_a_ring_has_its_deviations_where_they_were_put() -> None:
         assert np.abs(np.median(found.a, axis=0)).max() < 0.003
 
 
+def test_harmonics_of_the_eccentric_anomaly_are_of_that() -> None:
+    y, x = np.indices((300, 300)) - 149.5
+    anomaly = np.arctan2(y / 0.4, x)
+    sma = np.hypot(x, y / 0.4) / (1.0 + 0.02 * np.cos(4.0 * anomaly))
+    found = arm.fit.isophotes(
+        1000.0 * np.exp(-sma / 40.0),
+        EllipseGeometry(149.5, 149.5, 50.0, 0.6, 0.0),
+        sampling="eccentric_anomaly",
+        harmonics=(3, 4, 6, 8),
+        min_sma=40.0,
+        max_sma=90.0,
+    )
+    b = np.median(found.b, axis=0)
+    assert b[1] == pytest.approx(0.02, rel=0.15)
+    assert np.abs(b[[0, 2, 3]]).max() < 0.001
+    assert np.abs(np.median(found.a, axis=0)).max() < 0.001
+    model = arm.fit.ellipse_model(found.image_shape, found, fill=np.nan)
+    between = (sma > 45.0) & (sma < 80.0)
+    assert np.nanmedian(np.abs(model / (1000.0 * np.exp(-sma / 40.0)) - 1.0)[between]) < 0.002
+
+
 # ------------------------------------------------------------------ simulations
 
 

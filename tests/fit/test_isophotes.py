@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import pickle
 import warnings
 from collections.abc import Iterator
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ import pytest
 import armillary as arm
 from armillary.fit import EllipseGeometry, Isophotes, IsophoteWarning
 from armillary.fit.isophote.result import COLUMNS, HARMONIC_COLUMNS
+from armillary.fit.isophote.rules import Rules
 from armillary.testing import simulated_galaxy
 
 START = EllipseGeometry(50.0, 50.0, 8.0, 0.2, 0.5)
@@ -160,7 +163,8 @@ def test_where_the_intensity_does_not_fall_there_is_no_gradient_and_no_crash() -
     flat = np.full((80, 80), 100.0)
     with pytest.warns(IsophoteWarning, match="no ellipse could be fitted at sma = 8"):
         found = arm.fit.isophotes(flat, START)
-    assert len(found) == 0 and found.reason
+    assert len(found) == 1 and found.stop_code[0] == 5 and "no usable gradient" in found.reason
+    assert found.intensity[0] == 100.0 and np.isnan(found.x0_err[0])
     forced = arm.fit.forced_isophotes(flat, [START])
     assert forced.intensity[0] == 100.0 and forced.gradient[0] == 0.0
     assert np.isnan(forced.a).all()
@@ -399,7 +403,7 @@ def test_with_a_variance_the_mean_is_weighted_by_its_inverse(image: np.ndarray) 
         ({"sma0": 10.0, "max_sma": 8.0}, "and max_sma = 8, not 10"),
         ({"min_sma": -1.0}, "min_sma must be at least 0"),
         ({"min_sma": 9.0, "max_sma": 9.0}, "max_sma must be above 9"),
-        ({"step": 0.0}, "step must be above 0"),
+        ({"step": 0.0}, "step must be at least 0.0001"),
         ({"step": "fine"}, "step must be a number"),
         ({"linear": 1}, "linear must be True or False"),
         ({"sigma_clip": -3.0}, "sigma_clip must be above 0"),
@@ -410,6 +414,8 @@ def test_with_a_variance_the_mean_is_weighted_by_its_inverse(image: np.ndarray) 
         ({"harmonics": (2, 3)}, "harmonics must be a whole number of at least 3"),
         ({"harmonics": (3, 3)}, "different orders"),
         ({"harmonics": 4}, "harmonics must be a sequence"),
+        ({"max_iterations": 2**31}, "max_iterations must be at most 100,000"),
+        ({"n_clip": 10**12}, "n_clip must be at most 1,000"),
         ({"max_iterations": 0}, "max_iterations must be a whole number of at least 1"),
         ({"min_iterations": 1.5}, "min_iterations must be a whole number"),
         ({"convergence": 0.0}, "convergence must be above 0"),
@@ -473,3 +479,94 @@ def test_nothing_is_warned_about_without_cause(image: np.ndarray) -> None:
         found = arm.fit.isophotes(image)
         found.to_table("iraf", zero_point=25.0)
         assert np.isfinite(found.gradient_rel_err[found.converged]).all()
+
+
+# ------------------------------------------------------------------ what was once wrong
+
+
+def test_an_ellipse_around_the_whole_image_has_no_samples(image: np.ndarray) -> None:
+    for sma in (1e3, 1e7, 1e18, 1e300):
+        forced = arm.fit.forced_isophotes(image, [replace(START, sma=sma)])
+        assert forced.stop_code[0] == 3 and np.isnan(forced.intensity[0])
+        assert forced.n_pixels_ellipse[0] == image.size
+        with pytest.warns(IsophoteWarning, match="no samples"):
+            fitted = arm.fit.isophotes(image, START, sma0=sma)
+        assert list(fitted.stop_code) == [3]
+
+
+def test_sums_of_pixels_do_not_depend_on_other_ellipses(image: np.ndarray) -> None:
+    hot = image.copy()
+    hot[48, 80] = 1e25
+    ellipses = [replace(START, sma=sma) for sma in (40.0, 6.0, 0.4)]
+    together = arm.fit.forced_isophotes(hot, ellipses)
+    for i, ellipse in enumerate(reversed(ellipses)):
+        alone = arm.fit.forced_isophotes(hot, [ellipse])
+        assert alone.flux_ellipse[0] == together.flux_ellipse[i]
+        assert alone.flux_circle[0] == together.flux_circle[i]
+    assert together.flux_ellipse[0] == 0.0 or together.n_pixels_ellipse[0] > 0
+
+
+def test_a_circle_has_no_position_angle_to_correct(image: np.ndarray) -> None:
+    circle = replace(START, ellipticity=0.0)
+    for backend in ("cpu", "reference"):
+        found = arm.fit.isophotes(
+            image, circle, fix_ellipticity=True, max_sma=20.0, backend=backend
+        )
+        assert found.converged.sum() > 10
+        assert np.isnan(found.position_angle_err).all()
+        np.testing.assert_array_equal(found.position_angle[1:], START.position_angle)
+
+
+def test_a_geometry_that_was_copied_has_no_errors(image: np.ndarray) -> None:
+    y, x = np.indices(image.shape)
+    wedge = (np.abs(np.arctan2(y - 48.7, x - 51.2)) < 1.3) & (np.hypot(x - 51.2, y - 48.7) > 15.0)
+    found = arm.fit.isophotes(image, START, mask=wedge)
+    few = found.stop_code == 1
+    assert few.any()
+    for name in ("x0", "y0", "ellipticity", "position_angle"):
+        assert np.isnan(getattr(found, f"{name}_err")[few]).all()
+
+
+def test_tiny_variances_of_float32_images_are_not_lost(image: np.ndarray) -> None:
+    scale = 1e-24
+    tiny = (image * scale).astype(np.float32)
+    found = arm.fit.isophotes(tiny, START, variance=(scale**2))
+    whole = arm.fit.isophotes(tiny.astype(float), START, variance=(scale**2))
+    require_same(found, whole)
+    assert found.n_unusable == 0
+
+
+def test_a_first_ellipse_that_fails_is_tried_in_other_ways(image: np.ndarray) -> None:
+    bright = image.copy()
+    y, x = np.indices(image.shape)
+    ring = np.abs(np.hypot(x - 51.2, y - 48.7) - 15.0) < 1.5
+    bright[ring] += 500.0
+    found = arm.fit.isophotes(bright, EllipseGeometry(51.0, 49.0, 13.0, 0.1, 0.5))
+    assert len(found) > 10 and not found.reason
+
+
+def test_errors_in_the_work_name_the_image(image: np.ndarray) -> None:
+    away = EllipseGeometry(500.0, 5.0, 3.0, 0.1, 0.0)
+    for threads in (1, 2):
+        with pytest.raises(ValueError, match="centre must be on the image") as caught:
+            arm.fit.isophotes([image, image], [START, away], threads=threads)
+        assert "image 1 of those given" in caught.value.__notes__
+
+
+def test_all_lists_of_options_have_the_same_defaults() -> None:
+    from armillary.fit.isophote import cpu, reference
+
+    defaults = {f.name: f.default for f in fields(Rules)}
+    for function in (
+        arm.fit.isophotes,
+        arm.fit.forced_isophotes,
+        cpu.isophotes,
+        cpu.forced_isophotes,
+        reference.isophotes,
+        reference.forced_isophotes,
+    ):
+        parameters = inspect.signature(function).parameters
+        shared = defaults.keys() & parameters.keys()
+        assert len(shared) >= 8
+        for name in shared:
+            assert parameters[name].default == defaults[name], (function, name)

@@ -3,8 +3,8 @@
 Two statements. Fitted one by one, from the same start, isophotes are the same to some parts in a
 million. Two kinds are left out, which end after different numbers of steps: where noise rules, a
 fit wanders, and rounding decides where it ends; and where corrections go back and forth without
-getting nearer, we halve them. Fitted along a whole galaxy, each begins where the one before ended, and
-photutils has two habits of its own there (the first sample of each ellipse lies on the ellipse
+getting nearer, we halve them. Fitted along a whole galaxy, each begins where the one before ended,
+and photutils has two habits of its own there (the first sample of each ellipse lies on the ellipse
 before, and the first ellipse inwards begins with the shape of the outermost): medians agree.
 """
 

@@ -510,18 +510,22 @@ def limits_of_iterations(backend: str) -> None:
 
 @SUITE.check
 def nothing_to_fit(backend: str) -> None:
-    """An image that is constant, or has no usable pixel, has no rows, and a reason."""
-    for what, image in (
-        ("a constant image", np.full(SHAPE, 7.0)),
-        ("zeros", np.zeros(SHAPE)),
-        ("an image without a usable pixel", np.full(SHAPE, np.nan)),
+    """Of a constant image, or one without a usable pixel, there is one row, and a reason."""
+    for what, image, codes in (
+        ("a constant image", np.full(SHAPE, 7.0), (5,)),
+        ("zeros", np.zeros(SHAPE), (5,)),
+        ("an image without a usable pixel", np.full(SHAPE, np.nan), (1, 3)),
     ):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             found = ISOPHOTES(backend, image)
         require(
-            len(found) == 0 and bool(found.reason),
+            len(found) == 1 and bool(found.reason),
             f"{what} has {len(found)} rows, and the reason {found.reason!r}",
+        )
+        require(
+            found.stop_code[0] in codes,
+            f"the only row of {what} has the stop code {found.stop_code[0]}, not {codes}",
         )
         told = [warning for warning in caught if warning.category is IsophoteWarning]
         require(bool(told), f"{what} gives no warning")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from photutils.isophote import Ellipse, EllipseGeometry, EllipseSample, Isophote
 
-from armillary.fit.isophote.result import COLUMNS, FITTED, HARMONIC_COLUMNS
+from armillary.fit.isophote.result import COLUMNS, HARMONIC_COLUMNS
 
 from .photutils_silence import silence
 
@@ -21,8 +21,11 @@ SMALLEST_SMA = 0.5
 #: Stands for a centre at 0, which photutils takes for one that was not given.
 ALMOST_ZERO = 1e-300
 
-#: Stop codes of photutils that are needed here: nothing to fit, sampled with a given geometry.
-NO_SAMPLES, SAMPLED = 3, 4
+#: Stop codes of photutils that are needed here: too few samples, nothing to fit, sampled with a
+#: given geometry, no usable gradient.
+FEW_VALID, NO_SAMPLES, SAMPLED, NO_GRADIENT = 1, 3, 4, 5
+#: Those of ellipses whose geometry was fitted.
+FITTED = (0, 2)
 #: Orders of the harmonics that photutils measures.
 ORDERS = (3, 4)
 
@@ -101,7 +104,9 @@ def isophotes(
             "three are True; fit.forced_isophotes measures given ellipses"
         )
     pixels = _pixels(image)
-    geometry = _geometry(x0, y0, sma, ellipticity, position_angle, _ring(integrator, step, linear))
+    start = x0, y0, sma, ellipticity, position_angle
+    ring = _ring(integrator, step, linear)
+    geometry = _geometry(*start, ring)
     options = {
         "sma0": sma,
         "minsma": min_sma,
@@ -123,6 +128,9 @@ def isophotes(
     with silence():
         found = _fitted(pixels, geometry, options)
         rows = [_row(isophote, fixed) for isophote in found]
+        if not rows:
+            sampling = {"sclip": sigma_clip, "n_clip": n_clip, "integrmode": integrator}
+            return _arrays([_failed_row(pixels, start, ring, sampling, min_valid)])
     if rows and min_sma == 0.0 and rows[0]["sma"] > 0.0:
         rows.insert(0, _unknown_centre(rows[0]["x0"], rows[0]["y0"]))
     return _arrays(rows)
@@ -261,6 +269,21 @@ def _forced_row(
         sample.update()
         found = Isophote(sample, 0, True, SAMPLED)
     return {**_row(found), "x0": x0, "y0": y0}
+
+
+def _failed_row(
+    image: np.ndarray,
+    ellipse: tuple[float, ...],
+    ring: Mapping[str, Any],
+    options: Mapping[str, Any],
+    min_valid: float,
+) -> dict[str, Any]:
+    """The first ellipse where photutils gives an empty list: as it is, and why."""
+    row = _forced_row(image, ellipse, ring, options)
+    n_total = row["n_data"] + row["n_flagged"]
+    if row["n_data"]:
+        row["stop_code"] = FEW_VALID if row["n_data"] < min_valid * n_total else NO_GRADIENT
+    return row
 
 
 def _row(isophote: Any, fixed: Mapping[str, bool] | None = None) -> dict[str, Any]:

@@ -7,8 +7,10 @@ from libc.math cimport sqrt
 cdef extern from *:
     """
     #define SINGULAR 1e-12
+    #define PIVOT 1e-9
     """
     const double SINGULAR
+    const double PIVOT               # the same for general matrices
 
 
 cdef inline bint decompose(double* matrix, Py_ssize_t n, Py_ssize_t stride) noexcept nogil:
@@ -68,17 +70,19 @@ cdef inline bint invert(const double* matrix, Py_ssize_t n, double* inverse) noe
     """Inverse of a small general matrix (n <= 4) by elimination with pivots; false if singular."""
     cdef double work[4][8]
     cdef Py_ssize_t i, j, k, best
-    cdef double factor, largest, swap
+    cdef double factor, largest, swap, biggest = 0.0
     for i in range(n):
         for j in range(n):
             work[i][j] = matrix[i * n + j]
             work[i][n + j] = 1.0 if i == j else 0.0
+            biggest = max(biggest, abs(matrix[i * n + j]))
     for k in range(n):
         best, largest = k, 0.0
         for i in range(k, n):
             if abs(work[i][k]) > largest:
                 best, largest = i, abs(work[i][k])
-        if not largest > 0.0:
+        # Also false of NaN. The matrix is one of amplitudes per change of a parameter.
+        if not largest > PIVOT * biggest:
             return False
         for j in range(2 * n):
             swap = work[k][j]

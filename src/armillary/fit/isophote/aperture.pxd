@@ -1,13 +1,11 @@
 # Sums over the pixels whose centres are inside an ellipse, and inside the circle around it.
 #
-# In each row of the image a convex region is a span of columns, whose ends follow from a square
-# root. The isophotes of an image lie close around each other, so that a region is made of the one
-# before: what has come in is added and what has gone out subtracted, and almost every pixel is read
-# once for all isophotes. Cost: two square roots per row, and the pixels that have changed sides.
+# In each row of the image they are a span of columns, whose ends follow from a square root; what is
+# between is summed as it lies in memory, the pixels of the ellipse once for both. Cost: two square
+# roots per row, and the pixels of the circle, at the speed of memory.
 
 from libc.math cimport ceil, floor, sqrt
 from libc.stdint cimport int32_t
-from libc.stdlib cimport calloc, free
 
 from .lanes cimport LANES, summed
 
@@ -21,10 +19,7 @@ cdef struct Span:
     int32_t end                  # columns begin .. end - 1
 
 
-cdef struct Region:
-    Span* spans                  # (ny,) NULL before it is used
-    Py_ssize_t first             # rows first .. last - 1 have spans that are not empty
-    Py_ssize_t last
+cdef struct Sums:
     double total
     Py_ssize_t n
 
@@ -56,11 +51,6 @@ cdef inline Outline outline_of(
     o.squared = cosine * cosine + flat * sine * sine
     o.mixed = cosine * sine * (1.0 - flat)
     return o
-
-
-cdef inline void forget(Region* region) noexcept nogil:
-    free(region.spans)
-    region.spans = NULL
 
 
 cdef inline bint inside_outline(const Outline* o, double dx, double dy) noexcept nogil:
@@ -107,54 +97,38 @@ cdef inline bint clear(double distance) noexcept nogil:
     return distance > CLEAR and distance < 1.0 - CLEAR
 
 
-cdef inline bint cover(
-    Region* region,              # IN/OUT
+cdef inline void aperture_sums(
     const Pixel* pixels,         # IN   (ny, nx), NaN where unusable
     Py_ssize_t ny,
     Py_ssize_t nx,
-    const Outline* o,            # IN   what the region is to be
+    const Outline* ellipse,      # IN
+    const Outline* circle,       # IN   around it
+    Sums* in_ellipse,            # OUT
+    Sums* in_circle,             # OUT
 ) noexcept nogil:
-    """Sum and number of the usable pixels inside an outline; false if memory is short."""
-    cdef Py_ssize_t j, first, last
-    cdef Span span
-    if region.spans is NULL:
-        region.spans = <Span*>calloc(ny, sizeof(Span))
-        if region.spans is NULL:
-            return False
-        region.first = region.last = region.n = 0
-        region.total = 0.0
-    first = limited(ceil(o.y0 - o.sma), ny)
-    last = limited(floor(o.y0 + o.sma) + 1.0, ny)
-    for j in range(region.first, region.last):
-        if j < first or j >= last:
-            span.begin = span.end = 0
-            replace(region, pixels + j * nx, j, span)
+    cdef Py_ssize_t j
+    cdef Py_ssize_t first = limited(ceil(circle.y0 - circle.sma), ny)
+    cdef Py_ssize_t last = limited(floor(circle.y0 + circle.sma) + 1.0, ny)
+    cdef Span inner, outer
+    in_ellipse.total = in_circle.total = 0.0
+    in_ellipse.n = in_circle.n = 0
     for j in range(first, last):
-        replace(region, pixels + j * nx, j, span_of(o, j - o.y0, nx))
-    region.first, region.last = first, last
-    return True
-
-
-cdef inline void replace(
-    Region* region, const Pixel* row, Py_ssize_t j, Span new
-) noexcept nogil:
-    """Give a row of the region another span."""
-    cdef Span old = region.spans[j]
-    region.spans[j] = new
-    if old.end <= new.begin or new.end <= old.begin:
-        add(region, row, old.begin, old.end, -1)
-        add(region, row, new.begin, new.end, 1)
-        return
-    add(region, row, old.begin, new.begin, -1)
-    add(region, row, new.begin, old.begin, 1)
-    add(region, row, old.end, new.end, 1)
-    add(region, row, new.end, old.end, -1)
+        outer = span_of(circle, j - circle.y0, nx)
+        inner = span_of(ellipse, j - ellipse.y0, nx)
+        if inner.begin >= inner.end:
+            add(in_circle, pixels + j * nx, outer.begin, outer.end)
+            continue
+        add(in_circle, pixels + j * nx, outer.begin, inner.begin)
+        add(in_ellipse, pixels + j * nx, inner.begin, inner.end)
+        add(in_circle, pixels + j * nx, inner.end, outer.end)
+    in_circle.total += in_ellipse.total
+    in_circle.n += in_ellipse.n
 
 
 cdef inline void add(
-    Region* region, const Pixel* row, Py_ssize_t begin, Py_ssize_t end, int sign
+    Sums* sums, const Pixel* row, Py_ssize_t begin, Py_ssize_t end
 ) noexcept nogil:
-    """Add, or take away, the usable pixels of some columns; none if they end before they begin."""
+    """Add the usable pixels of some columns; none if they end before they begin."""
     cdef double[LANES] totals
     cdef double total
     cdef Py_ssize_t i = begin, lane, n
@@ -177,5 +151,5 @@ cdef inline void add(
             if row[i] == row[i]:
                 total += row[i]
                 n += 1
-    region.total += sign * total
-    region.n += sign * n
+    sums.total += total
+    sums.n += n

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import count, repeat
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
@@ -19,18 +19,15 @@ from ...plugins.select import Plan, choose
 from ...runtime.pool import Pool
 from ...runtime.progress import reporting
 from ...runtime.threads import thread_count
+from .beginnings import begun_well, failed
 from .finding import NothingFound, found_geometry
 from .geometry import EllipseGeometry, checked, known_parameters
 from .images import Input, IsophoteWarning, Prepared, input_of, inputs_of, is_many, prepared
-from .result import COLUMNS, HARMONIC_COLUMNS, Isophotes
+from .result import COLUMNS, HARMONIC_COLUMNS, NO_GRADIENT, STOP_CODES, Isophotes
 from .rules import FORCED_OPTIONS, Rules
 from .template import ellipses_of
 
 FITTED, FORCED = "fit.isophotes", "fit.forced_isophotes"
-
-#: Where the semi-major axis to begin with was found, not given, and isophotes do not reach so many
-#: times as far (it was on a bar, an arm, a star), these times it are tried; the farthest counts.
-FAR_ENOUGH, OTHER_BEGINNINGS = 2.0, (0.5, 2.0, 0.25, 4.0)
 
 Integrator = Literal["bilinear", "mean", "median"]
 Sampling = Literal["polar_angle", "eccentric_anomaly"]
@@ -82,8 +79,9 @@ def isophotes(
         Where to begin: centre, semi-major axis (pixels), ellipticity, and position angle
         (radians, counter-clockwise from +x). What a mapping leaves out is found from the image,
         and all of it for None: the most prominent bright region, or the one at the given centre,
-        and its moments. If ``sma`` is left out, and the isophotes do not reach twice as far as the
-        one that was found, shorter and longer ones are tried. For many images also a list of these.
+        and its moments. Where the first ellipse cannot be fitted, others near it are tried, and
+        if ``sma`` was left out also where isophotes do not reach twice as far. For many images also
+        a list of these.
     mask : array_like, shape (ny, nx), optional
         True, or not zero, where a pixel is unusable. A sample that needs one is left out.
     variance : float or array_like, shape (ny, nx), optional
@@ -139,8 +137,8 @@ def isophotes(
     Returns
     -------
     Isophotes, or list of Isophotes
-        Without rows, with a ``reason`` and an :class:`IsophoteWarning`, where nothing was found
-        on the image or the first ellipse could not be fitted.
+        With a ``reason`` and an :class:`IsophoteWarning` where nothing was found on the image (no
+        rows), or the first ellipse could not be fitted (one row, with its stop code).
 
     Raises
     ------
@@ -311,6 +309,7 @@ class _Task:
 
 
 _Work = Callable[[_Job, _Task], Isophotes]
+_Given = TypeVar("_Given")
 
 
 def _run(
@@ -348,7 +347,9 @@ def _run_many(
     pool = Pool(threads if total is None else max(1, min(threads, total)))
     results: list[Isophotes] = []
     with reporting(progress, "isophotes") as report:
-        for result in pool.run(lambda task: work(job, task), _tasks(job, images, ellipses)):
+        for result in pool.run(
+            lambda task: _noted(task.number, work, job, task), _tasks(job, images, ellipses)
+        ):
             _warn(result, f"image {len(results)}: ")
             results.append(result)
             if report is not None:
@@ -366,12 +367,16 @@ def _tasks(job: _Job, images: Any, ellipses: Iterator[Any]) -> Iterator[_Task]:
                 f"geometry must be one for all images or one for each; there are {number} "
                 f"and more images"
             ) from None
-        try:
-            task = _task(job, number, given, own)
-        except Exception as error:
-            error.add_note(f"image {number} of those given")
-            raise
-        yield task
+        yield _noted(number, _task, job, number, given, own)
+
+
+def _noted(number: int | None, function: Callable[..., _Given], *arguments: Any) -> _Given:
+    """Call a function; its error tells which image was meant."""
+    try:
+        return function(*arguments)
+    except Exception as error:
+        error.add_note(f"image {number} of those given")
+        raise
 
 
 def _task(job: _Job, number: int | None, given: Input, ellipses: Any) -> _Task:
@@ -409,36 +414,26 @@ def _fit(job: _Job, task: _Task) -> Isophotes:
     except NothingFound as nothing:
         return _without_rows(job, task, f"{nothing}; give a geometry to begin with")
     start = replace(start, sma=min(max(start.sma, limits[0]), limits[1]))
-    found = _fit_from(job, task, start)
-    if "sma" not in task.ellipses:
-        # With a limit, growth always goes on to it.
-        limited = job.options["max_sma"][0] is not None
-        for factor in OTHER_BEGINNINGS:
-            if len(found) and (limited or found.sma[-1] >= FAR_ENOUGH * start.sma):
-                break
-            other_sma = start.sma * factor
-            if not limits[0] <= other_sma <= limits[1]:
-                continue
-            other = _fit_from(job, task, replace(start, sma=other_sma))
-            if other.sma.max(initial=0.0) > found.sma.max(initial=0.0):
-                found = other
-    if len(found):
+    rules = Rules(**{name: value for name, (value, _) in job.options.items()})
+    found = begun_well(
+        lambda begin: _fit_from(job, task, begin),
+        start,
+        rules,
+        sma_is_given="sma" in task.ellipses,
+    )
+    if not failed(found):
         return found
-    return _without_rows(
-        job,
-        task,
-        f"no ellipse could be fitted at sma = {start.sma:.4g} around ({start.x0:.4g}, "
-        f"{start.y0:.4g}): the intensity does not clearly fall outwards there, or too few samples "
-        f"are usable; another geometry or sma0 may do",
+    return replace(
+        found,
+        reason=f"no ellipse could be fitted at sma = {start.sma:.4g} around ({start.x0:.4g}, "
+        f"{start.y0:.4g}), nor at others near it: {_why(found)}; another geometry or sma0 may do",
     )
 
 
-def _check_sma(known: Mapping[str, float], least: float, most: float) -> None:
-    if "sma" in known and not least <= known["sma"] <= most:
-        raise ValueError(
-            f"the first semi-major axis, sma0 or that of the geometry, must be between min_sma = "
-            f"{least:g} and max_sma = {most:g}, not {known['sma']:g}"
-        )
+def _why(found: Isophotes) -> str:
+    """The stop code of a first ellipse in words."""
+    code = int(found.stop_code[0]) if len(found) else NO_GRADIENT
+    return STOP_CODES[code].partition(";")[0]
 
 
 def _fit_from(job: _Job, task: _Task, start: EllipseGeometry) -> Isophotes:
@@ -449,6 +444,14 @@ def _fit_from(job: _Job, task: _Task, start: EllipseGeometry) -> Isophotes:
         {"threads": job.threads},
     )
     return _result(job, task, result)
+
+
+def _check_sma(known: Mapping[str, float], least: float, most: float) -> None:
+    if "sma" in known and not least <= known["sma"] <= most:
+        raise ValueError(
+            f"the first semi-major axis, sma0 or that of the geometry, must be between min_sma = "
+            f"{least:g} and max_sma = {most:g}, not {known['sma']:g}"
+        )
 
 
 def _check_centre(known: Mapping[str, float], shape: tuple[int, ...]) -> None:

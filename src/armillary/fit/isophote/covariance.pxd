@@ -96,7 +96,7 @@ cdef struct Moved:
 
 
 cdef inline Py_ssize_t reach_of(const Ring* ring, bint eccentric_anomaly) noexcept nogil:
-    """How many samples away on the ellipse a sample can be within two pixels."""
+    """How many samples farther on the ellipse one can share pixels; the other side does not count."""
     cdef double q = 1.0 - ring.ellipse.ellipticity, spacing
     if eccentric_anomaly:
         spacing = 2.0 * PI * ring.ellipse.sma * q / ring.n
@@ -439,7 +439,7 @@ cdef inline double scatter_about(
 
 
 cdef inline Moved moved_by(
-    const Matrices* m, const bint* free, double gradient, bint fitted
+    const Matrices* m, const bint* free, double gradient, bint fitted, bint round_
 ) noexcept nogil:
     cdef Moved moved
     cdef double[16] jacobian, inverse
@@ -449,7 +449,7 @@ cdef inline Moved moved_by(
     if not fitted or not (gradient != 0.0 and gradient == gradient):
         return moved
     for i in range(4):
-        if free[i]:
+        if free[i] and not (i == 2 and round_):
             chosen[n] = i
             n += 1
     for i in range(n):
@@ -493,7 +493,7 @@ cdef inline void intensity_error(
 
 cdef inline void geometry_errors(
     Errors* errors, const Matrices* m, int stride, const Moved* moved, double variance,
-    double position_angle, const bint* free,
+    double position_angle, const bint* free, bint round_,
 ) noexcept nogil:
     cdef double sine = sin(position_angle), cosine = cos(position_angle)
     cdef double[5] along_x, along_y
@@ -507,7 +507,8 @@ cdef inline void geometry_errors(
         y = sine * moved.undone[1] + cosine * moved.undone[0]
         errors.x0 = sqrt(variance * quadratic(along_x, m.noise, 5, stride) + x * x)
         errors.y0 = sqrt(variance * quadratic(along_y, m.noise, 5, stride) + y * y)
-    if free[2]:
+    # A circle has none.
+    if free[2] and not round_:
         errors.position_angle = sqrt(
             variance * quadratic(moved.sensitivity + 10, m.noise, 5, stride)
             + moved.undone[2] * moved.undone[2]
@@ -584,11 +585,12 @@ cdef inline void correlated_errors(
         variance = pixel_variance(m, samples)
     if fitted:
         add_responses(m, samples, ring, gradient)
-    moved = moved_by(m, free, gradient, fitted)
+    moved = moved_by(m, free, gradient, fitted, ring.ellipse.ellipticity == 0.0)
     intensity_error(errors, m, samples.n_functions, &moved, variance, ring.sum_weight)
     if moved.known:
         geometry_errors(
-            errors, m, samples.n_functions, &moved, variance, ring.ellipse.position_angle, free
+            errors, m, samples.n_functions, &moved, variance, ring.ellipse.position_angle, free,
+            ring.ellipse.ellipticity == 0.0,
         )
     deviations(
         errors, m, samples, &moved, orders, variance, ring.ellipse.sma * fabs(gradient),

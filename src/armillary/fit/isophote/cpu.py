@@ -104,7 +104,8 @@ def forced_isophotes(
     kernel = load_kernel(__package__)
     ellipses = np.stack([x0, y0, sma, ellipticity, position_angle], axis=1)
     blocks = []
-    for part in _blocks(ellipses, sma):
+    # Ellipses around the whole image cost nothing.
+    for part in _blocks(ellipses, np.minimum(sma, sum(image.shape))):
         photometry = kernel.ForcedPhotometry(
             image,
             variance,

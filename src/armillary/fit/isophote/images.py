@@ -108,6 +108,7 @@ def prepared(given: Input) -> Prepared:
     variance = None
     if given.variance is not None:
         variance = _variance(given.variance, image)
+        image = image.astype(variance.dtype, copy=False)
         # Also true of NaN.
         worthless = ~((variance > 0.0) & (variance < np.inf))
         unusable = worthless if unusable is None else unusable | worthless
@@ -155,10 +156,18 @@ def _variance(value: Any, image: np.ndarray) -> np.ndarray:
         raise ValueError(
             f"variance must be a number or of the image's shape {image.shape}, not {variance.shape}"
         )
-    variance = np.broadcast_to(variance, image.shape).astype(image.dtype)
+    variance = np.broadcast_to(variance, image.shape).astype(_wide_enough(variance, image.dtype))
     if mask is not None:
         variance[np.broadcast_to(mask, image.shape)] = np.nan
     return np.ascontiguousarray(variance)
+
+
+def _wide_enough(variance: np.ndarray, dtype: np.dtype) -> np.dtype:
+    """The type of the image, unless variances are too small or too large for it."""
+    limits = np.finfo(dtype)
+    known = variance[(variance > 0.0) & (variance < np.inf)]
+    fits = np.all((known >= limits.tiny) & (known <= limits.max))
+    return dtype if fits else np.dtype(np.float64)
 
 
 def _read_only(array: np.ndarray | None) -> Any:

@@ -19,7 +19,7 @@ Cost: per sample about 4 ns and, after a change of the ellipticity, 15 ns more; 
 samples of three ellipses. Nothing is copied of the image.
 """
 
-from libc.math cimport INFINITY, NAN, cos, fabs, hypot, sin, sqrt
+from libc.math cimport INFINITY, NAN, cos, fabs, floor, hypot, sin, sqrt
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free as free_memory, realloc
 from libc.string cimport memset
@@ -27,7 +27,7 @@ from libc.string cimport memset
 import numpy as np
 
 from .algebra cimport decompose, solve
-from .aperture cimport Outline, Region, cover, forget, outline_of
+from .aperture cimport Outline, Sums, aperture_sums, outline_of
 from .covariance cimport (
     FEWEST_SAMPLES, MAX_ORDERS, Errors, Matrices, Orders, Samples, collect, correlated_errors,
     errors_of_photutils, reach_of, reserve_samples,
@@ -35,7 +35,8 @@ from .covariance cimport (
 from .lanes cimport LANES, summed
 from .ring cimport (
     BILINEAR_AREA, BILINEAR_VARIANCE, COS1, COS2, GRADIENT_STEP, PI, SIN1, SIN2, VALUE, WEIGHT,
-    Ellipse, Ring, array, at, clip, interpolate, known, release, summarize, tabulate, tabulate_both,
+    Ellipse, Ring, array, at, clip, interpolate, known, release, reserve, set_length, summarize,
+    tabulate, tabulate_both,
 )
 from .sector cimport Pixels, empty, sample_sectors
 
@@ -45,13 +46,19 @@ cdef extern from *:
     #define NEARLY_ROUND 0.05
     #define SMALLEST_SMA 0.5
     #define NO_NEARER 0.75
+    #define NOT_FALLING 0.5
+    #define SHALLOWEST (1.0 / 3.0)
+    #define GUESSED 0.8
     """
     const double MAX_ELLIPTICITY
     const double NEARLY_ROUND        # what a circle is made
     const double SMALLEST_SMA        # pixels; where going inwards ends
+    # The rules of photutils for a gradient: it must fall by this part of its error; one from farther
+    # out counts if it is below this part of what was expected; otherwise this part of that does.
+    const double NOT_FALLING
+    const double SHALLOWEST
+    const double GUESSED
     const double NO_NEARER           # part of an amplitude that a correction may leave, turned
-
-MOST_HARMONICS = <int>MAX_ORDERS
 
 cdef enum:
     # How a fit ends; reference/ has the same.
@@ -124,6 +131,7 @@ cdef struct Fit:
     Py_ssize_t n_iterations
     Py_ssize_t n_samples
     int stop_code
+    bint fitted                  # whether the geometry is
 
 
 cdef inline double relative_error(const Gradient* gradient) noexcept nogil:
@@ -132,11 +140,11 @@ cdef inline double relative_error(const Gradient* gradient) noexcept nogil:
 
 
 cdef inline double remainder_of_half_turn(double angle) noexcept nogil:
-    """An angle in 0 .. pi, as Python's % has it."""
-    cdef double turned = angle - PI * <double>(<int64_t>(angle / PI))
+    """An angle in 0 .. pi, as Python's % has it; what is not finite is NAN."""
+    cdef double turned = angle - PI * floor(angle / PI)
     if turned < 0.0:
         turned += PI
-    return turned if turned < PI else 0.0
+    return 0.0 if turned >= PI else turned
 
 
 cdef class Photometer:
@@ -161,8 +169,6 @@ cdef class Photometer:
     cdef Pixels store
     cdef Samples samples
     cdef Matrices matrices
-    cdef Region in_ellipse
-    cdef Region in_circle
     cdef double[25] factor       # of the normal matrix of a ring without missing samples
     cdef bint factored
     cdef Row* rows
@@ -204,8 +210,6 @@ cdef class Photometer:
         release(&self.outer)
         release(&self.farther)
         empty(&self.store)
-        forget(&self.in_ellipse)
-        forget(&self.in_circle)
         free_memory(self.samples.memory)
         free_memory(self.rows)
 
@@ -244,16 +248,20 @@ cdef class Photometer:
     cdef bint sample(self, Ring* ring, const Ellipse* ellipse) noexcept nogil:
         """Draw the samples of an ellipse; false if memory is short."""
         cdef int done = 0
+        if self.beyond(ellipse):
+            return self.sample_nothing(ring, ellipse)
         if self.sectors:
             if self.single:
                 done = sample_sectors(
                     <const float*>self.pixels, <const float*>self.variances, self.ny, self.nx,
-                    ring, ellipse, self.annulus(ellipse.sma), self.median, &self.store,
+                    ring, ellipse, self.annulus(ellipse.sma), self.median,
+                    self.eccentric_anomaly, &self.store,
                 )
             else:
                 done = sample_sectors(
                     <const double*>self.pixels, <const double*>self.variances, self.ny, self.nx,
-                    ring, ellipse, self.annulus(ellipse.sma), self.median, &self.store,
+                    ring, ellipse, self.annulus(ellipse.sma), self.median,
+                    self.eccentric_anomaly, &self.store,
                 )
             if done < 0:
                 return False
@@ -264,6 +272,23 @@ cdef class Photometer:
         if self.n_clip:
             clip(ring, self.sigma_clip, self.n_clip)
         summarize(ring, self.variances is not NULL)
+        return True
+
+    cdef bint beyond(self, const Ellipse* ellipse) noexcept nogil:
+        """Whether the whole image is inside an ellipse."""
+        cdef double wide = max(ellipse.x0, self.nx - 1.0 - ellipse.x0)
+        cdef double high = max(ellipse.y0, self.ny - 1.0 - ellipse.y0)
+        return (1.0 - ellipse.ellipticity) * ellipse.sma > hypot(wide, high)
+
+    cdef bint sample_nothing(self, Ring* ring, const Ellipse* ellipse) noexcept nogil:
+        if not reserve(ring, 1):
+            return False
+        ring.tabled = False
+        set_length(ring, 0)
+        ring.ellipse = ellipse[0]
+        ring.interpolated = True
+        ring.sector_area = BILINEAR_AREA
+        summarize(ring, False)
         return True
 
     cdef double annulus(self, double sma) noexcept nogil:
@@ -306,14 +331,14 @@ cdef class Photometer:
         cdef double expected
         if not self.difference(&self.outer, GRADIENT_STEP, gradient):
             return False
-        if not gradient.value >= 0.5 * gradient.error:
+        if not gradient.value >= NOT_FALLING * gradient.error:
             return True
         if not self.difference(&self.farther, 2.0 * GRADIENT_STEP, &far):
             return False
         expected = gradient.value + gradient.error
         far.n_samples += gradient.n_samples
-        if far.value >= expected / 3.0:
-            far.value, far.error = 0.8 * expected, NAN
+        if far.value >= SHALLOWEST * expected:
+            far.value, far.error = GUESSED * expected, NAN
         gradient[0] = far
         return True
 
@@ -336,6 +361,7 @@ cdef class Photometer:
         fit.n_samples = self.ring.n + fit.gradient.n_samples
         fit.n_iterations = 0
         fit.stop_code = SAMPLED
+        fit.fitted = False
         return True
 
     # -------------------------------------------------------------- harmonics
@@ -403,7 +429,8 @@ cdef class Photometer:
         row.ellipticity_err = errors.ellipticity
         row.position_angle_err = errors.position_angle
         row.a, row.a_err, row.b, row.b_err = errors.a, errors.a_err, errors.b, errors.b_err
-        return self.sum_inside(&fit.ellipse, row)
+        self.sum_inside(&fit.ellipse, row)
+        return True
 
     cdef Row* new_row(self) noexcept nogil:
         cdef Row* rows
@@ -418,11 +445,12 @@ cdef class Photometer:
 
     cdef bint find_errors(self, const Fit* fit, Errors* errors) noexcept nogil:
         cdef int i
-        cdef bint fitted = fit.stop_code in (CONVERGED, FEW_VALID, NOT_CONVERGED)
         errors.intensity = errors.x0 = errors.y0 = NAN
         errors.ellipticity = errors.position_angle = NAN
         for i in range(MAX_ORDERS):
             errors.a[i] = errors.a_err[i] = errors.b[i] = errors.b_err[i] = NAN
+        if not self.ring.n_data:
+            return True
         cdef Py_ssize_t reach = reach_of(&self.ring, self.eccentric_anomaly)
         cdef bint absolute = self.variances is not NULL
         if not reserve_samples(
@@ -433,32 +461,35 @@ cdef class Photometer:
         if self.old_errors:
             errors_of_photutils(
                 errors, &self.samples, &self.matrices, &self.ring, &self.orders,
-                fit.gradient.value, fit.gradient.error, fitted,
+                fit.gradient.value, fit.gradient.error, fit.fitted,
             )
             return True
         correlated_errors(
             errors, &self.samples, &self.matrices, &self.ring, &self.orders, self.free,
-            fit.gradient.value, fit.gradient.error, fitted, absolute,
+            fit.gradient.value, fit.gradient.error, fit.fitted, absolute,
         )
         return True
 
-    cdef bint sum_inside(self, const Ellipse* ellipse, Row* row) noexcept nogil:
-        """Sums of pixels in the ellipse, and in the circle around it; false if memory is short."""
+    cdef void sum_inside(self, const Ellipse* ellipse, Row* row) noexcept nogil:
+        """Sums of pixels in the ellipse, and in the circle around it."""
         cdef double sine = sin(ellipse.position_angle), cosine = cos(ellipse.position_angle)
+        cdef Sums in_ellipse, in_circle
         cdef Outline outline = outline_of(
             ellipse.x0, ellipse.y0, ellipse.sma, 1.0 - ellipse.ellipticity, cosine, sine
         )
         cdef Outline circle = outline_of(ellipse.x0, ellipse.y0, ellipse.sma, 1.0, 1.0, 0.0)
-        if not self.cover(&self.in_ellipse, &outline) or not self.cover(&self.in_circle, &circle):
-            return False
-        row.flux_ellipse, row.flux_circle = self.in_ellipse.total, self.in_circle.total
-        row.n_pixels_ellipse, row.n_pixels_circle = self.in_ellipse.n, self.in_circle.n
-        return True
-
-    cdef bint cover(self, Region* region, const Outline* outline) noexcept nogil:
         if self.single:
-            return cover(region, <const float*>self.pixels, self.ny, self.nx, outline)
-        return cover(region, <const double*>self.pixels, self.ny, self.nx, outline)
+            aperture_sums(
+                <const float*>self.pixels, self.ny, self.nx, &outline, &circle, &in_ellipse,
+                &in_circle,
+            )
+        else:
+            aperture_sums(
+                <const double*>self.pixels, self.ny, self.nx, &outline, &circle, &in_ellipse,
+                &in_circle,
+            )
+        row.flux_ellipse, row.flux_circle = in_ellipse.total, in_circle.total
+        row.n_pixels_ellipse, row.n_pixels_circle = in_ellipse.n, in_circle.n
 
     cdef bint append_centre(self, double x0, double y0) noexcept nogil:
         """Add the value at a centre; what needs an ellipse is not known."""
@@ -700,9 +731,6 @@ cdef class Fitter(Photometer):
         if fit.stop_code in (FAILED, FEW_VALID, NO_SAMPLES) and (
             self.fitting or not self.anything_free()
         ):
-            if self.n_outer == 0:
-                self.phase = DONE
-                return True
             code = NO_GRADIENT if fit.stop_code == FAILED else fit.stop_code
             ellipse = self.ellipse
             if not self.take(&ellipse, &given):
@@ -711,6 +739,10 @@ cdef class Fitter(Photometer):
             given.n_samples += fit.n_samples
             given.stop_code = code
             fit = given
+            if self.n_outer == 0:
+                # The first must do: nothing can be begun from it.
+                self.phase = DONE
+                return self.append(&fit)
             if self.n_outer >= 2 and (
                 code != NO_GRADIENT or self.last_code == NO_GRADIENT
             ):
@@ -740,12 +772,6 @@ cdef class Fitter(Photometer):
         if relative_error(&fit.gradient) <= self.max_gradient_error:
             return SAMPLED
         return FAILED
-
-    cdef bint beyond(self, const Ellipse* ellipse) noexcept nogil:
-        """Whether the whole image is inside an ellipse."""
-        cdef double wide = max(ellipse.x0, self.nx - 1.0 - ellipse.x0)
-        cdef double high = max(ellipse.y0, self.ny - 1.0 - ellipse.y0)
-        return (1.0 - ellipse.ellipticity) * ellipse.sma > hypot(wide, high)
 
     cdef bint shrink(self, Py_ssize_t* budget) noexcept nogil:
         """One more ellipse inwards; what fails gets the geometry of the first."""
@@ -805,7 +831,9 @@ cdef class Fitter(Photometer):
                 return self.end_with(&best, iteration, drawn, FEW_VALID, fit)
             if not self.amplitudes(found):
                 return ended(fit, iteration, drawn, NO_SAMPLES)
-            which = self.largest_of(found)
+            which = self.largest_of(found, fit.ellipse.ellipticity == 0.0)
+            if which < 0:
+                return ended(fit, iteration, drawn, FAILED)
             largest = found[1 + which]
             if fabs(largest) < smallest:
                 best, smallest = fit[0], fabs(largest)
@@ -833,10 +861,12 @@ cdef class Fitter(Photometer):
             warned = warned or uncertain
         return self.end_with(&best, self.max_iterations, drawn, NOT_CONVERGED, fit)
 
-    cdef int largest_of(self, const double* found) noexcept nogil:
-        """Which of the free amplitudes A1, B1, A2, B2 is the largest."""
+    cdef int largest_of(self, const double* found, bint round_) noexcept nogil:
+        """Which of the free amplitudes A1, B1, A2, B2 is the largest; a circle does not turn."""
         cdef int i, which = -1
         for i in range(4):
+            if i == 2 and round_:
+                continue
             if self.free[i] and (which < 0 or fabs(found[1 + i]) > fabs(found[1 + which])):
                 which = i
         return which
@@ -853,13 +883,14 @@ cdef class Fitter(Photometer):
     cdef bint end_with(
         self, const Fit* best, int iteration, Py_ssize_t drawn, int code, Fit* fit
     ) noexcept nogil:
-        """Go back to the best ellipse so far."""
+        """Go back to the best ellipse so far, which costs its samples once more."""
         cdef Ellipse ellipse = best.ellipse
-        return self.take(&ellipse, fit) and ended(fit, iteration, drawn, code)
+        return self.take(&ellipse, fit) and ended(fit, iteration, drawn + fit.n_samples, code)
 
 
 cdef inline bint ended(Fit* fit, int iteration, Py_ssize_t drawn, int code) noexcept nogil:
     fit.n_iterations, fit.n_samples, fit.stop_code = iteration, drawn, code
+    fit.fitted = True
     return True
 
 

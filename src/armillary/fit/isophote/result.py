@@ -24,8 +24,8 @@ STOP_CODES = {
     4: "sampled with a given geometry, not fitted",
     5: "no usable gradient, or the ellipse left the image; geometry of another isophote",
 }
-#: The codes of ellipses whose geometry was fitted.
-FITTED = (0, 2)
+#: The code of an ellipse that could not be fitted for want of a gradient.
+NO_GRADIENT = 5
 
 #: The arrays of a result, each of shape (n,).
 COLUMNS: dict[str, type] = {
@@ -109,7 +109,7 @@ class Isophotes:
     n_unusable : int
         Pixels of the image that are masked, not finite, or without a positive variance.
     reason : str
-        Why there is no isophote at all, in a sentence; otherwise empty.
+        Why nothing was fitted, in a sentence; otherwise empty.
     provenance : Provenance
         Who computed it, and who decided so.
     """

@@ -1,6 +1,7 @@
 # Samples of an image along an ellipse.
 #
-# Where the samples lie in the frame of the ellipse, and the harmonics there, depend on its size and
+# Harmonics are those of the polar angle from the major axis, or of the eccentric anomaly. Where the
+# samples lie in the frame of the ellipse, and the harmonics there, depend on its size and
 # shape alone. They are kept while only its centre or its position angle change: a fit corrects one
 # parameter at a time. IRAF's walk takes steps of one pixel at right angles to the radius; each
 # depends on the one before, so that it is followed by rotating the last direction, not by sines,
@@ -23,6 +24,11 @@ cdef extern from *:
     #define LARGEST_STEP 0.5
     #define SHORT_STEP 0.1
     #define FEWEST_STEPS 32
+    #define SPARE 1.01
+    #define MOST_SAMPLES 1e9
+    #define SECTOR_WIDTH 3.0
+    #define NARROWEST 0.05
+    #define WIDEST 0.2
     #define GRADIENT_STEP 0.1
     #define BILINEAR_AREA 2.0
     #define BILINEAR_VARIANCE (4.0 / 9.0)
@@ -32,6 +38,11 @@ cdef extern from *:
     const double LARGEST_STEP        # radians
     const double SHORT_STEP          # radians, below which the series of walk() is exact
     const int FEWEST_STEPS
+    const double SPARE
+    const double MOST_SAMPLES        # of one ellipse
+    const double SECTOR_WIDTH        # pixels, at most
+    const double NARROWEST           # radians
+    const double WIDEST
     const double GRADIENT_STEP       # of the semi-major axis
     const double BILINEAR_AREA       # pixels that a sample stands for, in IRAF's count
     const double BILINEAR_VARIANCE   # of a sample over that of a pixel
@@ -94,8 +105,8 @@ cdef inline bint reserve(Ring* ring, Py_ssize_t n) noexcept nogil:
 
 cdef inline double sector_angle(double sma, double width) noexcept nogil:
     """First angle (radians) of a sector of a ring so many pixels wide."""
-    cdef double angle = fmin(width, 3.0) / sma
-    return 0.05 if angle < 0.05 else 0.2 if angle > 0.2 else angle
+    cdef double angle = fmin(width, SECTOR_WIDTH) / sma
+    return NARROWEST if angle < NARROWEST else WIDEST if angle > WIDEST else angle
 
 
 cdef inline void set_length(Ring* ring, Py_ssize_t n) noexcept nogil:
@@ -152,8 +163,10 @@ cdef inline bint prepare(
     Ring* ring, double sma, double ellipticity, bint eccentric_anomaly
 ) noexcept nogil:
     """Room for the samples of a shape; false if memory is short."""
-    # The walk has a step of a pixel for each pixel of a circle, or of half a radian.
-    cdef double most = 2.0 * PI * sma * 1.01 + 2 * FEWEST_STEPS
+    # The walk has steps of a pixel at least, or of half a radian; some to spare.
+    cdef double most = 2.0 * PI * sma * SPARE + 2 * FEWEST_STEPS
+    if not most < MOST_SAMPLES:
+        return False
     ring.tabled = False
     ring.sma = sma
     ring.ellipticity = ellipticity
@@ -165,17 +178,16 @@ cdef inline void spread_evenly(Ring* ring) noexcept nogil:
     cdef double steps = ceil(2.0 * PI * ring.sma)
     cdef Py_ssize_t n = <Py_ssize_t>steps if steps > FEWEST_STEPS else FEWEST_STEPS
     cdef double q = 1.0 - ring.ellipticity
-    cdef double angle, sine, cosine, length
+    cdef double angle
     cdef Py_ssize_t i
     for i in range(n):
         angle = 2.0 * PI * i / n
-        sine, cosine = q * sin(angle), cos(angle)
-        length = sqrt(sine * sine + cosine * cosine)
-        array(ring, SIN1)[i] = sine / length
-        array(ring, COS1)[i] = cosine / length
-        array(ring, ALONG)[i] = 1.0 / length
+        array(ring, SIN1)[i], array(ring, COS1)[i] = sin(angle), cos(angle)
     set_length(ring, n)
-    finish(ring, ring.sma)
+    for i in range(n):
+        array(ring, ALONG)[i] = ring.sma * array(ring, COS1)[i]
+        array(ring, ACROSS)[i] = ring.sma * q * array(ring, SIN1)[i]
+    double_angles(ring)
 
 
 cdef struct Walk:
@@ -195,11 +207,11 @@ cdef inline Walk begin_walk(const Ring* ring) noexcept nogil:
     return w
 
 
-cdef inline void step(Ring* ring, Walk* w, double flatness) noexcept nogil:
+cdef inline void step(Ring* ring, Walk* w, double squared_ratio) noexcept nogil:
     """Note a direction, and turn to the next."""
     cdef double turn, squared, fourth, s, c, sine = w.sine, cosine = w.cosine
     # Minor axis over radius.
-    cdef double root = sqrt(1.0 - flatness * (cosine * cosine))
+    cdef double root = sqrt(squared_ratio + (1.0 - squared_ratio) * (sine * sine))
     array(ring, SIN1)[w.i] = sine
     array(ring, COS1)[w.i] = cosine
     array(ring, ALONG)[w.i] = root
@@ -227,19 +239,19 @@ cdef inline void step(Ring* ring, Walk* w, double flatness) noexcept nogil:
 cdef inline void walk(Ring* first, Ring* second) noexcept nogil:
     """IRAF's steps along one ellipse, or along two of the same shape at once."""
     cdef double q = 1.0 - first.ellipticity
-    cdef double flatness = 1.0 - q * q, last = 2.0 * PI + OVERLAP
+    cdef double last = 2.0 * PI + OVERLAP
     cdef Walk a = begin_walk(first), b
     if second is not NULL:
         b = begin_walk(second)
         while a.angle <= last and b.angle <= last:
-            step(first, &a, flatness)
-            step(second, &b, flatness)
+            step(first, &a, q * q)
+            step(second, &b, q * q)
         while b.angle <= last:
-            step(second, &b, flatness)
+            step(second, &b, q * q)
         set_length(second, b.i)
         finish(second, second.sma * q)
     while a.angle <= last:
-        step(first, &a, flatness)
+        step(first, &a, q * q)
     set_length(first, a.i)
     finish(first, first.sma * q)
 
@@ -250,14 +262,23 @@ cdef inline void finish(Ring* ring, double size) noexcept nogil:
     cdef double* across = array(ring, ACROSS)
     cdef const double* sin1 = array(ring, SIN1)
     cdef const double* cos1 = array(ring, COS1)
-    cdef double* sin2 = array(ring, SIN2)
-    cdef double* cos2 = array(ring, COS2)
     cdef double radius
     cdef Py_ssize_t i
     for i in range(ring.n):
         radius = size / along[i]
         along[i] = radius * cos1[i]
         across[i] = radius * sin1[i]
+    double_angles(ring)
+
+
+cdef inline void double_angles(Ring* ring) noexcept nogil:
+    """The second harmonics, and with them all that depends on size and shape."""
+    cdef const double* sin1 = array(ring, SIN1)
+    cdef const double* cos1 = array(ring, COS1)
+    cdef double* sin2 = array(ring, SIN2)
+    cdef double* cos2 = array(ring, COS2)
+    cdef Py_ssize_t i
+    for i in range(ring.n):
         sin2[i] = 2.0 * sin1[i] * cos1[i]
         cos2[i] = 1.0 - 2.0 * sin1[i] * sin1[i]
     ring.tabled = True
@@ -391,7 +412,7 @@ cdef inline void summarize(Ring* ring, bint weighted) noexcept nogil:
     cdef Py_ssize_t i, lane, n_data = 0
     for i in range(ring.n):
         w = weight[i] if weighted else 1.0
-        if not (value[i] == value[i] and w > 0.0):
+        if not (value[i] == value[i] and 0.0 < w < INFINITY):
             value[i] = w = 0.0
         weight[i] = w
         n_data += w > 0.0

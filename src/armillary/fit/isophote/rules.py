@@ -13,6 +13,10 @@ SAMPLINGS = ("polar_angle", "eccentric_anomaly")
 ERRORS = ("correlated", "photutils")
 #: Orders of harmonics that can be asked for: below are those that fit the ellipse.
 LOWEST_ORDER, HIGHEST_ORDER, MOST_ORDERS = 3, 24, 12
+#: More iterations, or passes of clipping, than anybody means.
+MOST_ITERATIONS, MOST_CLIPS = 100_000, 1_000
+#: A smaller step would make more ellipses than anybody means.
+SMALLEST_STEP = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +49,16 @@ class Rules:
     errors: str = "correlated"
 
     def __post_init__(self) -> None:
-        for name in ("step", "sigma_clip", "convergence", "max_gradient_error"):
+        self._set("step", _number("step", self.step, least=SMALLEST_STEP))
+        for name in ("sigma_clip", "convergence", "max_gradient_error"):
             self._set(name, _number(name, getattr(self, name), above=0.0))
         self._set("min_sma", _number("min_sma", self.min_sma, least=0.0))
         self._set("min_valid", _number("min_valid", self.min_valid, above=0.0, most=1.0))
         if self.max_sma is not None:
             self._set("max_sma", _number("max_sma", self.max_sma, above=self.min_sma))
-        self._set("n_clip", _whole("n_clip", self.n_clip, 0))
-        self._set("max_iterations", _whole("max_iterations", self.max_iterations, 1))
-        self._set("min_iterations", _whole("min_iterations", self.min_iterations, 1))
+        self._set("n_clip", _whole("n_clip", self.n_clip, 0, MOST_CLIPS))
+        for name in ("max_iterations", "min_iterations"):
+            self._set(name, _whole(name, getattr(self, name), 1, MOST_ITERATIONS))
         for name in ("linear", "fix_center", "fix_ellipticity", "fix_position_angle"):
             self._set(name, _flag(name, getattr(self, name)))
         _one_of("integrator", self.integrator, INTEGRATORS)
@@ -120,9 +125,11 @@ def _number(
     return number
 
 
-def _whole(name: str, value: Any, least: int) -> int:
+def _whole(name: str, value: Any, least: int, most: int | None = None) -> int:
     if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < least:
         raise ValueError(f"{name} must be a whole number of at least {least}, not {value!r}")
+    if most is not None and int(value) > most:
+        raise ValueError(f"{name} must be at most {most:,}, not {value!r}")
     return int(value)
 
 

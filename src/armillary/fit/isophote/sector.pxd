@@ -7,27 +7,22 @@
 #
 # Cost: about three times the pixels of the ring, 3 ns each.
 
-from libc.math cimport NAN, atan2, ceil, cos, floor, fmax, fmin, sin, sqrt
+from libc.math cimport INFINITY, NAN, atan2, ceil, cos, floor, fmax, fmin, sin, sqrt
 from libc.stdlib cimport free, realloc
 
 from .aperture cimport Pixel
 from .ring cimport (
-    ALONG, ACROSS, BILINEAR_VARIANCE, COS1, COS2, LARGEST_STEP, OVERLAP, PI, SHARE, SIN1, SIN2, VALUE,
-    WEIGHT, Ellipse, Ring, array, at, reserve, sector_angle, set_length,
+    ALONG, ACROSS, BILINEAR_VARIANCE, COS1, LARGEST_STEP, NARROWEST, OVERLAP, PI, SECTOR_WIDTH,
+    SHARE, SIN1, VALUE, WEIGHT, WIDEST, Ellipse, Ring, array, at, double_angles, reserve,
+    sector_angle, set_length,
 )
 
 cdef extern from *:
     """
     #define FEWEST_PIXELS 7
-    #define SECTOR_WIDTH 3.0
-    #define NARROWEST 0.05
-    #define WIDEST 0.2
     #define MEDIAN_VARIANCE (0.5 * 3.14159265358979323846)
     """
     const int FEWEST_PIXELS
-    const double SECTOR_WIDTH        # pixels
-    const double NARROWEST           # radians
-    const double WIDEST
     const double MEDIAN_VARIANCE     # of a median over n pixels times n, over that of a pixel
 
 
@@ -68,6 +63,7 @@ cdef inline int sample_sectors(
     const Ellipse* ellipse,      # IN
     double width,                # IN   pixels
     bint median,                 # IN   or mean
+    bint eccentric_anomaly,      # IN   what harmonics are of
     Pixels* store,               # room for the pixels of a sector
 ) noexcept nogil:
     """1 if done, 0 if sectors are smaller than a pixel, -1 if memory is short."""
@@ -105,9 +101,12 @@ cdef inline int sample_sectors(
         i += 1
     ring.sector_area = total_area / i
     set_length(ring, i)
-    for i in range(ring.n):
-        array(ring, SIN2)[i] = 2.0 * array(ring, SIN1)[i] * array(ring, COS1)[i]
-        array(ring, COS2)[i] = 1.0 - 2.0 * array(ring, SIN1)[i] * array(ring, SIN1)[i]
+    if eccentric_anomaly:
+        for i in range(ring.n):
+            array(ring, SIN1)[i] = array(ring, ACROSS)[i] / (ellipse.sma * q)
+            array(ring, COS1)[i] = array(ring, ALONG)[i] / ellipse.sma
+    double_angles(ring)
+    ring.tabled = False
     return 1
 
 
@@ -169,8 +168,8 @@ cdef inline int gather(
         cosines[side] = cos(sector.end if side else sector.begin)
         radius = 1.0 / sqrt(q * q * cosines[side] * cosines[side] + sines[side] * sines[side])
         reach[2 * side], reach[2 * side + 1] = sector.inner * q * radius, sector.outer * q * radius
-    left = bottom = 1e300
-    right = top = -1e300
+    left = bottom = INFINITY
+    right = top = -INFINITY
     for corner in range(4):
         side = corner // 2
         x = ellipse.x0 + reach[corner] * (

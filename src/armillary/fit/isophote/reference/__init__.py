@@ -48,7 +48,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..rules import Rules
-from .fit import FAILED, FEW_VALID, NO_SAMPLES, SAMPLED, sampled
+from .fit import FEW_VALID, NO_GRADIENT, NO_SAMPLES, SAMPLED, sampled
 from .ring import Ellipse, Picture
 from .rows import as_arrays, central_row, row_of
 from .sequence import grown, shrunk
@@ -105,8 +105,8 @@ def isophotes(
     )
     start = Ellipse(x0, y0, sma, ellipticity, position_angle % math.pi)
     outer = grown(picture, start, rules)
-    if outer[0].stop_code in (FAILED, FEW_VALID, NO_SAMPLES):
-        return as_arrays([], len(rules.harmonics))
+    if outer[0].stop_code in (FEW_VALID, NO_SAMPLES, NO_GRADIENT):
+        return as_arrays([row_of(picture, outer[0], rules)], len(rules.harmonics))
     inner = shrunk(picture, outer[0], rules)
     rows = [row_of(picture, fit, rules) for fit in (*inner[::-1], *outer)]
     if rules.min_sma == 0.0:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..result import HARMONIC_COLUMNS
 from ..rules import Rules
-from .fit import CONVERGED, FEW_VALID, NOT_CONVERGED, Fit
+from .fit import Fit
 from .harmonics import FEWEST_SAMPLES, SINGULAR, amplitudes, basis
 from .ring import BILINEAR_VARIANCE, LARGEST_STEP, Ellipse, Picture, Ring
 
@@ -37,7 +37,7 @@ def neighbour_covariance(ring: Ring, rules: Rules) -> np.ndarray:
 
 
 def _reach(ring: Ring, rules: Rules) -> int:
-    """How many samples away on the ellipse a sample can be within two pixels."""
+    """How many samples farther on one can share pixels; the other side does not count."""
     ellipse = ring.ellipse
     if rules.sampling == "eccentric_anomaly":
         spacing = 2.0 * math.pi * ellipse.sma * ellipse.axis_ratio / ring.n_total
@@ -108,7 +108,7 @@ def _correlated_errors(picture: Picture, fit: Fit, rules: Rules) -> dict[str, An
         result["intensity_err"] = float(
             np.sqrt(variance * (total @ noise @ total.T)[0, 0] + (shift @ undone)[0] ** 2)
         )
-        if fit.stop_code in (CONVERGED, FEW_VALID, NOT_CONVERGED):
+        if fit.fitted:
             spread = variance * sensitivity @ noise @ sensitivity.T + np.outer(undone, undone)
             result |= _geometry_errors(ring.ellipse, spread, rules)
     return result | _deviations(picture, fit, rules, covariance, variance, moved)
@@ -160,9 +160,9 @@ def _moved(
     gradient: float,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
     """D, what the fit left undone in each parameter, and d by noise; None if nothing was fitted."""
-    fitted = fit.stop_code in (CONVERGED, FEW_VALID, NOT_CONVERGED)
-    free = np.flatnonzero(rules.free)
-    if not fitted or not gradient or not len(free):
+    # A circle does not turn.
+    free = np.flatnonzero(rules.free & (True, True, ring.ellipse.ellipticity > 0.0, True))
+    if not fit.fitted or not gradient or not len(free):
         return None
     root = np.sqrt(ring.weight)
     response = responses(ring, gradient)
@@ -184,7 +184,7 @@ def _geometry_errors(ellipse: Ellipse, spread: np.ndarray, rules: Rules) -> dict
     errors: dict[str, float] = {}
     if not rules.fix_center:
         errors |= {"x0_err": math.sqrt(place[0, 0]), "y0_err": math.sqrt(place[1, 1])}
-    if not rules.fix_position_angle:
+    if not rules.fix_position_angle and ellipse.ellipticity > 0.0:
         errors["position_angle_err"] = math.sqrt(spread[2, 2])
     if not rules.fix_ellipticity:
         errors["ellipticity_err"] = math.sqrt(spread[3, 3])
@@ -236,7 +236,7 @@ def _errors_of_photutils(fit: Fit, rules: Rules) -> dict[str, Any]:
         return result
     spread = _independent(ring, found, (1, 2))
     sma, q, angle = ring.ellipse.sma, ring.ellipse.axis_ratio, ring.ellipse.position_angle
-    if fit.stop_code in (CONVERGED, FEW_VALID, NOT_CONVERGED):
+    if fit.fitted:
         slope = abs(gradient.value)
         across, along = spread[1] * q / slope, spread[2] / slope
         result["x0_err"] = math.hypot(along * math.cos(angle), across * math.sin(angle))

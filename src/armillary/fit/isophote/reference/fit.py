@@ -32,6 +32,7 @@ class Fit:
     n_iterations: int
     n_samples: int
     stop_code: int
+    fitted: bool = False
 
 
 def sampled(
@@ -51,22 +52,34 @@ def fitted(picture: Picture, ellipse: Ellipse, rules: Rules, *, inwards: bool, l
     current = sampled(picture, ellipse, rules, SAMPLED)
     best, smallest, warned, drawn = current, math.inf, False, current.n_samples
     steps, last, amplitude = np.ones(4), -1, 0.0
+
+    def ended(fit: Fit, stop_code: int) -> Fit:
+        return replace(
+            fit, n_iterations=iteration, n_samples=drawn, stop_code=stop_code, fitted=True
+        )
+
+    def ended_with_best(stop_code: int) -> Fit:
+        # To go back costs its samples once more.
+        return replace(ended(best, stop_code), n_samples=drawn + best.n_samples)
+
     for iteration in range(1, rules.max_iterations + 1):
         ring = current.ring
         if len(ring.value) and len(ring.value) < rules.min_valid * ring.n_total:
-            return replace(best, n_iterations=iteration, n_samples=drawn, stop_code=FEW_VALID)
+            return ended_with_best(FEW_VALID)
         found = amplitudes(ring)
         if found is None:
-            return replace(current, n_iterations=iteration, n_samples=drawn, stop_code=NO_SAMPLES)
-        free = np.where(rules.free, np.abs(found[1:]), -1.0)
-        which = int(np.argmax(free))
+            return ended(current, NO_SAMPLES)
+        # A circle does not turn.
+        free = rules.free & (True, True, ring.ellipse.ellipticity > 0.0, True)
+        if not free.any():
+            return ended(current, FAILED)
+        which = int(np.argmax(np.where(free, np.abs(found[1:]), -1.0)))
         largest = float(found[1 + which])
         if abs(largest) < smallest:
             best, smallest = current, abs(largest)
         limit = rules.convergence * ring.sector_area * scatter(ring, found)
         if iteration >= least and abs(largest) <= limit:
-            return replace(current, n_iterations=iteration, n_samples=drawn, stop_code=CONVERGED)
-        ended = replace(current, n_iterations=iteration, n_samples=drawn, stop_code=FAILED)
+            return ended(current, CONVERGED)
         if iteration >= least and which == last and largest * amplitude < 0.0:
             # Back and forth without getting nearer, it would go on for ever.
             steps[which] *= 0.5 if abs(largest) > NO_NEARER * abs(amplitude) else 1.0
@@ -74,17 +87,15 @@ def fitted(picture: Picture, ellipse: Ellipse, rules: Rules, *, inwards: bool, l
         slope = current.gradient.value
         ellipse = corrected(ring.ellipse, which, steps[which] * largest, slope, rules)
         if not on_image(ellipse, picture.image.shape):
-            return ended
+            return ended(current, FAILED)
         current = sampled(picture, ellipse, rules, SAMPLED)
         drawn += current.n_samples
         error = current.gradient.relative_error
         uncertain = not inwards and error > rules.max_gradient_error
         if math.isnan(error) or (uncertain and warned):
-            return replace(current, n_iterations=iteration, n_samples=drawn, stop_code=FAILED)
+            return ended(current, FAILED)
         warned = warned or uncertain
-    return replace(
-        best, n_iterations=rules.max_iterations, n_samples=drawn, stop_code=NOT_CONVERGED
-    )
+    return ended_with_best(NOT_CONVERGED)
 
 
 def corrected(

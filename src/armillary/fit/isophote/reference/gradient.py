@@ -9,6 +9,10 @@ from ..rules import Rules
 from .ring import GRADIENT_STEP, Picture, Ring
 from .samples import ring_of
 
+#: The rules of photutils: a gradient falls unless it is above this part of its error; one from
+#: farther out counts if it is below this part of what was expected; otherwise this part of that.
+NOT_FALLING, SHALLOWEST, GUESSED = 0.5, 1.0 / 3.0, 0.8
+
 
 @dataclass(frozen=True, slots=True)
 class Gradient:
@@ -27,13 +31,13 @@ class Gradient:
 def gradient_of(picture: Picture, ring: Ring, rules: Rules) -> Gradient:
     """From a second ellipse outside; where the intensity does not fall, from one farther out."""
     near = _gradient(picture, ring, GRADIENT_STEP, rules)
-    if not near.value >= 0.5 * near.error:
+    if not near.value >= NOT_FALLING * near.error:
         return near
     far = _gradient(picture, ring, 2.0 * GRADIENT_STEP, rules)
     expected = near.value + near.error
     n_samples = near.n_samples + far.n_samples
-    if far.value >= expected / 3.0:
-        return Gradient(0.8 * expected, math.nan, n_samples)
+    if far.value >= SHALLOWEST * expected:
+        return Gradient(GUESSED * expected, math.nan, n_samples)
     return replace(far, n_samples=n_samples)
 
 

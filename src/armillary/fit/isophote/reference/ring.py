@@ -95,16 +95,23 @@ class Ring:
         return self.stddev**2 / effective
 
 
+def beyond(ellipse: Ellipse, shape: tuple[int, ...]) -> bool:
+    """Whether the whole image is inside an ellipse."""
+    ny, nx = shape
+    corners = np.array([(x, y) for x in (0.0, nx - 1.0) for y in (0.0, ny - 1.0)])
+    farthest = np.hypot(*(corners - (ellipse.x0, ellipse.y0)).T).max()
+    return bool(ellipse.axis_ratio * ellipse.sma > farthest)
+
+
 def weighted_mean(value: np.ndarray, weight: np.ndarray) -> float:
     return float((weight * value).sum() / weight.sum()) if len(value) else math.nan
 
 
 def sample_angles(ellipse: Ellipse, rules: Rules) -> np.ndarray:
-    """Polar angles of the samples, counted from the major axis."""
+    """Angles of the samples, counted from the major axis: polar ones, or eccentric anomalies."""
     if rules.sampling == "eccentric_anomaly":
         n = max(FEWEST_STEPS, math.ceil(2.0 * math.pi * ellipse.sma))
-        anomaly = 2.0 * math.pi * np.arange(n) / n
-        return np.arctan2(ellipse.axis_ratio * np.sin(anomaly), np.cos(anomaly))
+        return 2.0 * math.pi * np.arange(n) / n
     # IRAF's walk: a step of one pixel at right angles to the radius, and a little too far.
     angle, angles = 0.5 * sector_angle(ellipse.sma, GRADIENT_STEP * ellipse.sma), []
     while angle <= 2.0 * math.pi + OVERLAP:
@@ -117,9 +124,13 @@ def sector_angle(sma: float, width: float) -> float:
     return float(np.clip(min(width, SECTOR_WIDTH) / sma, *SECTOR_ANGLES))
 
 
-def interpolated(picture: Picture, ellipse: Ellipse, angle: np.ndarray) -> Ring:
-    radius = ellipse.radius(angle)
-    along, across = radius * np.cos(angle), radius * np.sin(angle)
+def interpolated(picture: Picture, ellipse: Ellipse, angle: np.ndarray, rules: Rules) -> Ring:
+    if rules.sampling == "eccentric_anomaly":
+        along = ellipse.sma * np.cos(angle)
+        across = ellipse.sma * ellipse.axis_ratio * np.sin(angle)
+    else:
+        radius = ellipse.radius(angle)
+        along, across = radius * np.cos(angle), radius * np.sin(angle)
     x, y = ellipse.place(along, across)
     share = np.full(len(angle), BILINEAR_VARIANCE)
     return ring_of_samples(
@@ -130,6 +141,7 @@ def interpolated(picture: Picture, ellipse: Ellipse, angle: np.ndarray) -> Ring:
         None if picture.variance is None else bilinear(picture.variance, x, y),
         share,
         None,
+        rules,
     )
 
 
@@ -141,6 +153,7 @@ def ring_of_samples(
     variance: np.ndarray | None,
     share: np.ndarray,
     sector_area: float | None,
+    rules: Rules,
 ) -> Ring:
     """A ring of the samples that have a value and, if there are variances, one of them."""
     weight = np.ones(len(value))
@@ -148,7 +161,9 @@ def ring_of_samples(
         # Of unusable pixels it may be anything.
         weight = np.divide(1.0, variance, out=np.full(len(value), np.nan), where=variance > 0.0)
     index = np.flatnonzero(np.isfinite(value) & np.isfinite(weight))
-    anomaly = np.arctan2(np.sin(angle), ellipse.axis_ratio * np.cos(angle))
+    anomaly = angle
+    if rules.sampling == "polar_angle":
+        anomaly = np.arctan2(np.sin(angle), ellipse.axis_ratio * np.cos(angle))
     x, y = place
     return Ring(
         ellipse,

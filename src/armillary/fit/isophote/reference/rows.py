@@ -21,8 +21,10 @@ def aperture_sums(image: np.ndarray, ellipse: Ellipse) -> dict[str, float]:
     cosine, sine = math.cos(ellipse.position_angle), math.sin(ellipse.position_angle)
     along, across = dx * cosine + dy * sine, dy * cosine - dx * sine
     usable = np.isfinite(image)
-    in_circle = usable & (dx**2 + dy**2 <= ellipse.sma**2)
-    in_ellipse = usable & (along**2 + (across / ellipse.axis_ratio) ** 2 <= ellipse.sma**2)
+    with np.errstate(over="ignore"):
+        squared = np.float64(ellipse.sma) ** 2
+    in_circle = usable & (dx**2 + dy**2 <= squared)
+    in_ellipse = usable & (along**2 + (across / ellipse.axis_ratio) ** 2 <= squared)
     if ellipse.ellipticity == 0.0:
         # A pixel on the circle must not fall outside because the circle is turned.
         in_ellipse = in_circle

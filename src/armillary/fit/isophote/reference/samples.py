@@ -7,17 +7,19 @@ from dataclasses import replace
 import numpy as np
 
 from ..rules import Rules
-from .ring import Ellipse, Picture, Ring, interpolated, sample_angles
+from .ring import Ellipse, Picture, Ring, beyond, interpolated, sample_angles
 from .sector import sectors
 
 
 def ring_of(picture: Picture, ellipse: Ellipse, rules: Rules) -> Ring:
     """Sample an ellipse: interpolate between four pixels, or average sectors of a ring."""
+    if beyond(ellipse, picture.image.shape):
+        return interpolated(picture, ellipse, np.empty(0), rules)
     ring = None
     if rules.integrator != "bilinear":
         ring = sectors(picture, ellipse, rules)
     if ring is None:
-        ring = interpolated(picture, ellipse, sample_angles(ellipse, rules))
+        ring = interpolated(picture, ellipse, sample_angles(ellipse, rules), rules)
     return clipped(ring, rules)
 
 

@@ -51,7 +51,11 @@ def sectors(picture: Picture, ellipse: Ellipse, rules: Rules) -> Ring | None:
     radius = ellipse.radius(angles)
     place = ellipse.place(radius * np.cos(angles), radius * np.sin(angles))
     weights = None if picture.variance is None else variances
-    return ring_of_samples(ellipse, angles, place, values, weights, shares, float(areas.mean()))
+    if rules.sampling == "eccentric_anomaly":
+        angles = np.arctan2(np.sin(angles), ellipse.axis_ratio * np.cos(angles))
+    return ring_of_samples(
+        ellipse, angles, place, values, weights, shares, float(areas.mean()), rules
+    )
 
 
 def _sector_area(ellipse: Ellipse, begin: float, end: float) -> float:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
 from ..rules import Rules
 from .fit import FAILED, FEW_VALID, NO_GRADIENT, NO_SAMPLES, SAMPLED, Fit, fitted, sampled
 from .harmonics import FEWEST_SAMPLES
-from .ring import Ellipse, Picture
+from .ring import Ellipse, Picture, beyond
 
 #: Going inwards ends at this semi-major axis (pixels).
 SMALLEST_SMA = 0.5
@@ -23,11 +21,11 @@ def grown(picture: Picture, start: Ellipse, rules: Rules) -> list[Fit]:
         fit = _next(picture, ellipse, rules, fitting, fits)
         fits.append(fit)
         if fit.stop_code in (FAILED, FEW_VALID, NO_SAMPLES) and (fitting or not rules.free.any()):
-            if len(fits) == 1:
-                return fits
             code = NO_GRADIENT if fit.stop_code == FAILED else fit.stop_code
-            given = fits[-2].ring.ellipse._replace(sma=ellipse.sma)
-            fits[-1] = sampled(picture, given, rules, code, before=fit)
+            fits[-1] = sampled(picture, ellipse, rules, code, before=fit)
+            if len(fits) == 1:
+                # The first must do: nothing can be begun from it.
+                return fits
             if _given_up(fits):
                 if rules.max_sma is None:
                     return fits
@@ -66,14 +64,6 @@ def _given_up(fits: list[Fit]) -> bool:
     """Whether there is no use in fitting farther out: too few samples, or two failures in turn."""
     codes = [fit.stop_code for fit in fits[-2:]]
     return len(fits) > 2 and (codes[-1] in (FEW_VALID, NO_SAMPLES) or codes == [NO_GRADIENT] * 2)
-
-
-def beyond(ellipse: Ellipse, shape: tuple[int, ...]) -> bool:
-    """Whether the whole image is inside an ellipse."""
-    ny, nx = shape
-    corners = np.array([(x, y) for x in (0.0, nx - 1.0) for y in (0.0, ny - 1.0)])
-    farthest = np.hypot(*(corners - (ellipse.x0, ellipse.y0)).T).max()
-    return bool(ellipse.axis_ratio * ellipse.sma > farthest)
 
 
 def shrunk(picture: Picture, first: Fit, rules: Rules) -> list[Fit]:
