@@ -171,19 +171,14 @@ def touched(arguments: Arguments) -> Arguments:
     return {"image": image}
 
 
-def never_without_rows(right: Target) -> Target:
-    """What cannot be fitted is measured as it was given."""
+def silent_failures(right: Target) -> Target:
+    """What cannot be fitted gives nothing at all."""
 
     @functools.wraps(right)
     def target(**arguments: Any) -> Arrays:
         found = right(**arguments)
-        if len(found["sma"]):
-            return found
-        x0, y0, sma, ellipticity, position_angle = (
-            np.array([arguments[name]])
-            for name in ("x0", "y0", "sma", "ellipticity", "position_angle")
-        )
-        return cpu.forced_isophotes(arguments["image"], x0, y0, sma, ellipticity, position_angle)
+        failed = len(found["sma"]) == 1 and found["stop_code"][0] in (1, 3, 5)
+        return {name: array[:0] for name, array in found.items()} if failed else found
 
     return target
 
@@ -372,7 +367,7 @@ WRONG_FITS: dict[str, tuple[Fault, str]] = {
         calling(lambda a: {"max_sma": a["max_sma"] or 70.0}),
         "lost_in_the_noise",
     ),
-    "rows where nothing is": (never_without_rows, "nothing_to_fit"),
+    "no row of what cannot be fitted": (silent_failures, "nothing_to_fit"),
     "an argument overwritten": (calling(touched), "inputs_are_left_alone"),
     "another answer each time": (
         returning(lambda r, _: noisy(r, 1e-13 * _restless.random())),
