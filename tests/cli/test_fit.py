@@ -546,7 +546,7 @@ REFUSED = [
     (("--variance", "nothing.fits"), "there is no file 'nothing.fits' for --variance"),
     (("--backend", "nonesuch"), "no backend 'nonesuch' is registered for fit."),
     (("--threads", "0"), "threads must be a whole number of at least 1"),
-    (("--step", "0"), "step must be above 0"),
+    (("--step", "0"), "step must be at least 0.0001"),
     (("--integrator", "mode"), "integrator must be"),
     (("--harmonics", "3,three"), "--harmonics must be N,..., whole numbers, not '3,three'"),
     (("--harmonics", "2"), "harmonics must be a whole number of at least 3"),

@@ -94,8 +94,8 @@ def test_a_table_is_a_copy(drifting):
 
 def test_the_meta_says_what_is_no_column(drifting):
     isophotes = drifting()
-    meta = isophotes.to_table().meta
-    assert meta["image_shape"] == (512, 400) and meta["n_unusable"] == 12
+    meta = json.loads(isophotes.to_table().meta["ISOPHOTE"])
+    assert meta["image_shape"] == [512, 400] and meta["n_unusable"] == 12
     assert meta["provenance"] == isophotes.provenance.to_dict()
 
 

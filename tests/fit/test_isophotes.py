@@ -8,6 +8,7 @@ import pickle
 import warnings
 from collections.abc import Iterator
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -570,3 +571,53 @@ def test_all_lists_of_options_have_the_same_defaults() -> None:
         assert len(shared) >= 8
         for name in shared:
             assert parameters[name].default == defaults[name], (function, name)
+
+
+def test_masks_and_uncertainties_of_astropy_count(image: np.ndarray) -> None:
+    from astropy import units
+    from astropy.nddata import CCDData, StdDevUncertainty
+    from astropy.utils.masked import Masked
+
+    mask = np.zeros(image.shape, bool)
+    mask[60:66, 55:63] = True
+    expected = arm.fit.isophotes(image, START, mask=mask)
+    require_same(arm.fit.isophotes(CCDData(image, unit="adu", mask=mask), START), expected)
+    require_same(arm.fit.isophotes(Masked(image, mask=mask), START), expected)
+    weighted = arm.fit.isophotes(image, START, variance=4.0)
+    sigma = StdDevUncertainty(np.full(image.shape, 2.0))
+    require_same(arm.fit.isophotes(CCDData(image, unit="Jy", uncertainty=sigma), START), weighted)
+    in_other_units = arm.fit.isophotes(
+        image * units.Jy, START, variance=np.full(image.shape, 4e6) * units.mJy**2
+    )
+    np.testing.assert_allclose(in_other_units.intensity_err, weighted.intensity_err, rtol=1e-9)
+
+
+def test_a_table_can_be_written_by_astropy(fitted: Isophotes, tmp_path: Path) -> None:
+    for isophotes in (fitted, replace(fitted, harmonics=(), **_no_harmonics(len(fitted)))):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            isophotes.to_table().write(tmp_path / "table.fits", overwrite=True)
+
+
+def _no_harmonics(n: int) -> dict[str, np.ndarray]:
+    return {name: np.empty((n, 0)) for name in HARMONIC_COLUMNS}
+
+
+def test_blank_borders_hide_no_galaxy(image: np.ndarray) -> None:
+    y, x = np.indices(image.shape)
+    border = (x < 12) | (x > 98) | (y < 8) | (y > 90)
+    for blank in (0.0, -32768.0, 1e30):
+        found = arm.fit.isophotes(np.where(border, blank, image + 1000.0), max_sma=30.0)
+        assert np.median(found.x0) == pytest.approx(51.2, abs=1.0)
+
+
+def test_harmonics_of_an_arc_are_not_extrapolated(image: np.ndarray) -> None:
+    mask = np.zeros(image.shape, bool)
+    mask[:, 60:] = True
+    found = arm.fit.isophotes(image, START, mask=mask, max_sma=60.0, min_valid=0.3)
+    share = found.n_data / (found.n_data + found.n_flagged)
+    assert np.isnan(found.b[share < 0.7]).all()
+    model, plain = (
+        arm.fit.ellipse_model(image, found, harmonics=harmonics) for harmonics in (True, False)
+    )
+    assert np.abs(model - plain).max() < 0.2 * np.abs(image).max()

@@ -400,7 +400,7 @@ def _starts(geometry: Any, sma0: Any, many: bool) -> Iterator[dict[str, float]]:
     first = {} if sma0 is None else {"sma": checked("sma0", sma0)}
     if first and first["sma"] <= 0.0:
         raise ValueError(f"sma0 must be positive (pixels), not {first['sma']:g}")
-    if many and isinstance(geometry, list):
+    if many and isinstance(geometry, list | tuple):
         return iter([known_parameters(each) | first for each in geometry])
     return repeat(known_parameters(geometry) | first)
 

@@ -32,7 +32,9 @@ cdef enum:
 cdef extern from *:
     """
     #define UNKNOWN_GRADIENT 0.8
+    #define COVERAGE 0.7
     """
+    const double COVERAGE            # part of an ellipse from which higher harmonics are known
     const double UNKNOWN_GRADIENT    # relative error of a gradient of unknown error, for photutils
 
 
@@ -532,6 +534,9 @@ cdef inline void deviations(
     cdef double left, value, error
     if not orders.n or samples.n_used < width + 1 or not scale > 0.0:
         return
+    if samples.n_used < COVERAGE * samples.n:
+        # From an arc they would be extrapolated to the rest.
+        return
     for i in range(width):
         for j in range(width):
             factor[width * i + j] = m.normal[stride * i + j]
@@ -659,7 +664,7 @@ cdef inline void errors_of_photutils(
         errors.y0 = hypot(along * sine, across * cosine)
         errors.ellipticity = 2.0 * spread[4] * q / (a * slope)
         errors.position_angle = 2.0 * spread[3] * q / (a * slope * (1.0 - q * q))
-    for i in range(orders.n):
+    for i in range(orders.n if samples.n_used >= COVERAGE * samples.n else 0):
         column[1], column[2] = 5 + 2 * i, 6 + 2 * i
         if not independent(m, samples, column, 3, coefficients, spread):
             return

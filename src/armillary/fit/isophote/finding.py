@@ -13,6 +13,8 @@ from .geometry import EllipseGeometry
 LARGEST_SIDE = 256
 #: Pixels from which the background is taken; more would not make it more certain.
 MOST_VALUES = 10_000
+#: A value that this part of the pixels has may stand for no data.
+BLANK_PART = 0.05
 #: Standard deviation (pixels) of the smoothing that makes pixels of an object hang together.
 SMOOTHING = 1.5
 #: An object stands this many times the scatter of the smoothed image above its background.
@@ -47,6 +49,25 @@ def found_geometry(image: np.ndarray, known: Mapping[str, float]) -> EllipseGeom
     """
     if len(known) == 5:
         return EllipseGeometry(**known)
+    try:
+        return _found(image, known)
+    except NothingFound:
+        blank = _blank_value(image)
+        if blank is None:
+            raise
+        return _found(np.where(image == blank, np.nan, image), known)
+
+
+def _blank_value(image: np.ndarray) -> float | None:
+    """A value that stands for no data: one that far too many pixels have exactly."""
+    sample = image.ravel()[:: math.ceil(image.size / MOST_VALUES)]
+    values, counts = np.unique(sample[np.isfinite(sample)], return_counts=True)
+    if not len(values) or counts.max() < BLANK_PART * len(sample) or len(values) < 3:
+        return None
+    return float(values[counts.argmax()])
+
+
+def _found(image: np.ndarray, known: Mapping[str, float]) -> EllipseGeometry:
     binned, factor = _binned(image)
     smooth = _smoothed(binned)
     if {"x0", "y0", "sma"} <= known.keys():

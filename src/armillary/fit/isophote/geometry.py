@@ -55,7 +55,7 @@ NAMES = tuple(field.name for field in fields(EllipseGeometry))
 def checked(name: str, value: Any) -> float:
     """One parameter of an ellipse as a number within its range."""
     try:
-        number = float(value)
+        number = float(str(value) if isinstance(value, bool) else value)
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be a number, not {value!r}") from None
     if not math.isfinite(number):

@@ -73,7 +73,7 @@ def input_of(image: Any, mask: Any, variance: Any) -> Input:
         If a tuple has another length, or a mask or variance is given twice.
     """
     if not isinstance(image, tuple):
-        return Input(image, mask, variance)
+        return _expanded(Input(image, mask, variance))
     if not 1 <= len(image) <= 3:
         raise TypeError(
             f"image as a tuple must be (image, mask) or (image, mask, variance), "
@@ -81,7 +81,28 @@ def input_of(image: Any, mask: Any, variance: Any) -> Input:
         )
     if mask is not None or variance is not None:
         raise TypeError("mask and variance must be given in the tuple or beside it, not both")
-    return Input(*image, *(3 - len(image)) * (None,))
+    return _expanded(Input(*image, *(3 - len(image)) * (None,)))
+
+
+def _expanded(given: Input) -> Input:
+    """The parts of an ``NDData`` or ``CCDData``; variances in the squared unit of the image."""
+    image, mask, variance = given.image, given.mask, given.variance
+    if hasattr(image, "uncertainty") and hasattr(image, "wcs"):
+        if image.mask is not None:
+            mask = image.mask if mask is None else np.asarray(mask, bool) | image.mask
+        if variance is None and image.uncertainty is not None:
+            variance = _variance_of(image.uncertainty)
+        image = image.data if image.unit is None else image.data * image.unit
+    unit = getattr(image, "unit", None)
+    if unit is not None and getattr(variance, "unit", None) is not None:
+        variance = variance.to(unit**2)
+    return Input(image, mask, variance)
+
+
+def _variance_of(uncertainty: Any) -> Any:
+    from astropy.nddata import VarianceUncertainty
+
+    return uncertainty.represent_as(VarianceUncertainty).array
 
 
 # ------------------------------------------------------------------ preparation
@@ -132,6 +153,8 @@ def _pixels(name: str, value: Any) -> tuple[np.ndarray, np.ndarray | None]:
         value = value.data
     value = on_host(value)
     mask = np.ma.getmaskarray(value) if isinstance(value, np.ma.MaskedArray) else None
+    if hasattr(value, "unmasked"):  # astropy's Masked
+        value, mask = value.unmasked, np.asarray(value.mask)
     array = np.asarray(getattr(value, "value", value) if hasattr(value, "unit") else value)
     if array.dtype.kind not in "iufb":
         raise ValueError(f"{name} must hold real numbers, not {array.dtype}")

@@ -613,7 +613,7 @@ cdef class ForcedPhotometry(Photometer):
         with nogil:
             enough = self.measure(budget)
         if not enough:
-            raise MemoryError("there is no memory for the samples of an isophote")
+            raise MemoryError("there is no memory for the samples of an isophote: sma is too large")
         return self.next_row == self.ellipses.shape[0]
 
     cdef bint measure(self, Py_ssize_t budget) noexcept nogil:
@@ -703,7 +703,7 @@ cdef class Fitter(Photometer):
                     enough = self.append_centre(self.ellipse.x0, self.ellipse.y0)
                     self.phase = DONE
         if not enough:
-            raise MemoryError("there is no memory for the samples of an isophote")
+            raise MemoryError("there is no memory for the samples of an isophote: sma is too large")
         return self.phase == DONE
 
     cdef bint anything_free(self) noexcept nogil:

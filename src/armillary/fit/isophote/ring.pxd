@@ -25,7 +25,7 @@ cdef extern from *:
     #define SHORT_STEP 0.1
     #define FEWEST_STEPS 32
     #define SPARE 1.01
-    #define MOST_SAMPLES 1e9
+    #define MOST_SAMPLES 1e8
     #define SECTOR_WIDTH 3.0
     #define NARROWEST 0.05
     #define WIDEST 0.2

@@ -114,9 +114,11 @@ def _number(
     most: float = math.inf,
 ) -> float:
     try:
-        number = float(value)
+        number = math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError):
-        raise ValueError(f"{name} must be a number, not {value!r}") from None
+        number = math.nan
+    if math.isnan(number):
+        raise ValueError(f"{name} must be a number, not {value!r}")
     if not (math.isfinite(number) and number > above and least <= number <= most):
         limits = [f"above {above:g}"] if above > -math.inf else []
         limits += [f"at least {least:g}"] if least > -math.inf else []

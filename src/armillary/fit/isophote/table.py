@@ -101,12 +101,13 @@ def as_table(isophotes: Isophotes, names: str, zero_point: float | None) -> QTab
     if names not in makers:
         raise ValueError(f"names must be 'photutils' or 'iraf', not {names!r}")
     columns = makers[names](isophotes, checked_zero_point(zero_point))
-    return QTable(columns, meta=_header(isophotes))
+    # One string, which every format of tables can write.
+    return QTable(columns, meta={HEADER_KEY: json.dumps(_header(isophotes))})
 
 
 def _header(isophotes: Isophotes) -> dict[str, Any]:
     header = {name: getattr(isophotes, name) for name in HEADER}
-    return header | {"provenance": isophotes.provenance.to_dict()}
+    return {"format": FORMAT, **header, "provenance": isophotes.provenance.to_dict()}
 
 
 def _photutils_columns(isophotes: Isophotes, zero_point: float | None) -> dict[str, Any]:
@@ -300,8 +301,6 @@ def _file_table(isophotes: Isophotes) -> Table:
     table = as_table(isophotes, "photutils", None)
     for name in _EXACT:
         table[name] = getattr(isophotes, name) * units.rad
-    header = {"format": FORMAT, **table.meta}
-    table.meta = {HEADER_KEY: json.dumps(header)}
     # Plain columns with units, which every reader knows.
     return Table(table)
 

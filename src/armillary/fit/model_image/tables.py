@@ -163,9 +163,18 @@ def _amplitudes(isophotes: Isophotes, rows: np.ndarray) -> tuple[tuple[int, ...]
     """
     unit = isophotes.sma[rows] * np.abs(isophotes.gradient[rows])
     sine, cosine = (
-        np.nan_to_num(part[rows].T * unit, posinf=0.0, neginf=0.0)
-        for part in (isophotes.a, isophotes.b)
+        np.nan_to_num(_significant(part[rows], error[rows]).T * unit, posinf=0.0, neginf=0.0)
+        for part, error in ((isophotes.a, isophotes.a_err), (isophotes.b, isophotes.b_err))
     )
     there = np.flatnonzero(np.any(sine, axis=1) | np.any(cosine, axis=1))
     orders = tuple(int(isophotes.harmonics[i]) for i in there)
     return orders, np.concatenate([sine[there], cosine[there]])
+
+
+def _significant(value: np.ndarray, error: np.ndarray) -> np.ndarray:
+    """Harmonics shrunk by what is noise in them: 1 - (error / value)^2, the rule of James & Stein.
+
+    Where samples are missing they are extrapolated, and far larger than on the rest of the ellipse.
+    """
+    relative = np.divide(error, value, out=np.zeros(value.shape), where=value != 0.0)
+    return value * np.clip(1.0 - np.nan_to_num(relative) ** 2, 0.0, 1.0)

@@ -15,6 +15,8 @@ from .ring import BILINEAR_VARIANCE, LARGEST_STEP, Ellipse, Picture, Ring
 
 #: Fewest samples from which the curvature of a profile is told from noise.
 FEWEST_FOR_CURVATURE = 24
+#: Part of an ellipse from which higher harmonics are known.
+COVERAGE = 0.7
 #: Relative error of a gradient whose error is not known, in the errors of photutils.
 UNKNOWN_GRADIENT = 0.8
 
@@ -204,7 +206,7 @@ def _deviations(
     orders = (1, 2, *rules.harmonics)
     scale = ring.ellipse.sma * abs(gradient.value)
     found = amplitudes(ring, orders)
-    if not rules.harmonics or found is None or not scale > 0.0:
+    if not rules.harmonics or found is None or not scale > 0.0 or not _covered(ring):
         return {}
     root = np.sqrt(ring.weight)
     functions = root[:, None] * basis(ring.angle, orders)
@@ -222,6 +224,11 @@ def _deviations(
     value = found[5:] / scale
     error = np.sqrt(squared / scale**2 + (value * relative) ** 2)
     return {"a": value[::2], "b": value[1::2], "a_err": error[::2], "b_err": error[1::2]}
+
+
+def _covered(ring: Ring) -> bool:
+    """Whether higher harmonics are known: from an arc they would be extrapolated to the rest."""
+    return len(ring.value) >= COVERAGE * ring.n_total
 
 
 def _errors_of_photutils(fit: Fit, rules: Rules) -> dict[str, Any]:
@@ -247,7 +254,7 @@ def _errors_of_photutils(fit: Fit, rules: Rules) -> dict[str, Any]:
     errors: list[np.ndarray] = []
     relative = gradient.relative_error
     relative = UNKNOWN_GRADIENT if math.isnan(relative) else relative
-    for order in rules.harmonics:
+    for order in rules.harmonics if _covered(ring) else ():
         one = amplitudes(ring, (order,))
         if one is None:
             return result
