@@ -259,7 +259,7 @@ def test_a_table_of_iraf_has_its_names_and_conventions(
     for name in expected.colnames:
         values = getattr(expected[name], "value", expected[name])
         np.testing.assert_allclose(found[name], values, rtol=1e-12, err_msg=name)
-    assert "armillary" in Table.read(out, **FORMATS[suffix]).meta["MADE_BY"]
+    assert "armillary" in Table.read(out, **FORMATS[suffix]).meta["ISOPHOTE"]
 
 
 def test_a_picture_is_drawn_with_mask_and_magnitudes(armillary, galaxy, tmp_path, monkeypatch):

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from .._files import check_destination, written_whole
-from .._version import __version__
+from .._files import check_destination
 from .._words import counted
 from .destinations import Destinations, Kind
 from .images import PLACEHOLDER, FitOutcome, ImageJob
@@ -290,14 +287,12 @@ class _Writer:
 
     def _write_table(self, path: Path) -> None:
         wanted = self.wanted
-        if wanted.iraf:
-            table = _iraf_table(self.isophotes, wanted.zero_point)
-        elif wanted.zero_point is not None:
-            table = _table_with_magnitudes(self.isophotes, wanted.zero_point)
-        else:
-            self.isophotes.save(path, overwrite=wanted.overwrite)
-            return
-        _write(table, path)
+        self.isophotes.save(
+            path,
+            names="iraf" if wanted.iraf else "photutils",
+            zero_point=wanted.zero_point,
+            overwrite=wanted.overwrite,
+        )
 
     def _write_model(self, path: Path) -> None:
         self._write_image(path, self._model)
@@ -337,41 +332,3 @@ class _Writer:
             title=f"{self.name}: {headline(self.isophotes)}",
         )
         save_figure(figure, path)
-
-
-# ------------------------------------------------------------------ tables
-
-
-def _iraf_table(isophotes: Isophotes, zero_point: float | None) -> Any:
-    table = isophotes.to_table("iraf", zero_point=zero_point)
-    table.meta = {"MADE_BY": f"armillary {__version__}", "HOW": str(isophotes.provenance)}
-    return table
-
-
-def _table_with_magnitudes(isophotes: Isophotes, zero_point: float) -> Any:
-    """What :meth:`Isophotes.save` writes, and ``Isophotes.load`` reads, with magnitudes behind."""
-    from ..fit.isophote.table import read_table
-
-    with TemporaryDirectory() as folder:
-        path = Path(folder, "isophotes.fits")
-        isophotes.save(path)
-        table = read_table(path)
-    for name, column in isophotes.to_table(zero_point=zero_point).items():
-        if name not in table.colnames:
-            table[name] = column
-    return table
-
-
-def _write(table: Any, path: Path) -> None:
-    from astropy.table import Table
-
-    from ..fit.isophote.table import FORMATS
-    from ..io.quiet import quiet
-
-    with written_whole(path) as file, quiet():
-        if path.suffix.lower() == ".fits":
-            Table(table).write(file, format="fits")
-            return
-        text = io.StringIO()
-        Table(table).write(text, format=FORMATS[path.suffix.lower()]["format"])
-        file.write(text.getvalue().encode())

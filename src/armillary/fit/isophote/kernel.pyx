@@ -440,7 +440,8 @@ cdef class Photometer:
                 return NULL
             self.rows = rows
             self.capacity = 2 * self.capacity + 64
-        self.n_rows += 1
+        # Not +=, which the checks of debug builds do not allow without the GIL.
+        self.n_rows = self.n_rows + 1
         return &self.rows[self.n_rows - 1]
 
     cdef bint find_errors(self, const Fit* fit, Errors* errors) noexcept nogil:
@@ -637,7 +638,7 @@ cdef class ForcedPhotometry(Photometer):
                     budget -= fit.n_samples
             if not enough:
                 return False
-            self.next_row += 1
+            self.next_row = self.next_row + 1
         return True
 
 
@@ -754,7 +755,7 @@ cdef class Fitter(Photometer):
         if self.n_outer == 0:
             self.first = fit.ellipse
         self.last_code = fit.stop_code
-        self.n_outer += 1
+        self.n_outer = self.n_outer + 1
         self.ellipse = fit.ellipse
         self.ellipse.sma = fit.ellipse.sma + self.annulus(fit.ellipse.sma)
         if self.ellipse.sma >= self.max_sma or self.beyond(&self.ellipse):

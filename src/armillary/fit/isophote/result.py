@@ -206,13 +206,22 @@ class Isophotes:
 
         return as_table(self, names, zero_point)
 
-    def save(self, path: str | Path, *, overwrite: bool = False) -> None:
+    def save(
+        self,
+        path: str | Path,
+        *,
+        names: Literal["photutils", "iraf"] = "photutils",
+        zero_point: float | None = None,
+        overwrite: bool = False,
+    ) -> None:
         """Write the table to a file, whole or not at all.
 
         Parameters
         ----------
         path : str or Path
             ``.ecsv`` or ``.fits``.
+        names, zero_point
+            As in :meth:`to_table`. What has IRAF's names cannot be loaded again.
         overwrite : bool
             Replace a file that is there.
 
@@ -227,7 +236,7 @@ class Isophotes:
         """
         from .table import save_table
 
-        save_table(self, Path(path), overwrite)
+        save_table(self, Path(path), names, zero_point, overwrite)
 
     @classmethod
     def load(cls, path: str | Path) -> Isophotes:

@@ -235,11 +235,12 @@ def _magnitude_error(isophotes: Isophotes) -> np.ndarray:
 # ------------------------------------------------------------------ files
 
 
-def save_table(isophotes: Isophotes, path: Path, overwrite: bool) -> None:
+def save_table(
+    isophotes: Isophotes, path: Path, names: str, zero_point: float | None, overwrite: bool
+) -> None:
     """Write an ECSV or FITS table, whole or not at all; see :meth:`Isophotes.save`.
 
-    The columns are those of :func:`as_table` under the names of photutils, with the position
-    angles in radians beside those in degrees.
+    Under the names of photutils position angles are there in radians, too.
     """
     form = _format(path)["format"]
     check_destination(path)
@@ -247,7 +248,7 @@ def save_table(isophotes: Isophotes, path: Path, overwrite: bool) -> None:
         raise FileExistsError(f"{str(path)!r} is there already; overwrite=True replaces it")
     content = _in_ecsv if form == "ascii.ecsv" else _in_fits
     with written_whole(path) as file:
-        file.write(content(_file_table(isophotes)))
+        file.write(content(_file_table(isophotes, names, zero_point)))
 
 
 def load_table(path: Path) -> Isophotes:
@@ -294,12 +295,12 @@ def _format(path: Path) -> dict[str, Any]:
         ) from None
 
 
-def _file_table(isophotes: Isophotes) -> Table:
+def _file_table(isophotes: Isophotes, names: str, zero_point: float | None) -> Table:
     from astropy import units
     from astropy.table import Table
 
-    table = as_table(isophotes, "photutils", None)
-    for name in _EXACT:
+    table = as_table(isophotes, names, zero_point)
+    for name in _EXACT if names == "photutils" else ():
         table[name] = getattr(isophotes, name) * units.rad
     # Plain columns with units, which every reader knows.
     return Table(table)
