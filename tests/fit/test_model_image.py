@@ -193,9 +193,14 @@ def test_tables_follow_a_sersic_profile(index: float) -> None:
     assert np.median(np.abs(tables.intensity[outside] / truth - 1.0)) < 1e-5
 
 
+def without_underflow(number: float) -> float:
+    """Numbers whose squares are numbers, and 0."""
+    return number if abs(number) > 1e-150 else 0.0
+
+
 @settings(max_examples=100, deadline=None)
 @given(
-    intensity=st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=9),
+    intensity=st.lists(st.floats(-1e3, 1e3).map(without_underflow), min_size=2, max_size=9),
     error=st.sampled_from([np.nan, 0.0, 1.0]),
 )
 def test_tables_go_through_the_isophotes_and_never_beyond_their_neighbours(
@@ -215,7 +220,7 @@ def test_tables_go_through_the_isophotes_and_never_beyond_their_neighbours(
 
 
 @settings(max_examples=50, deadline=None)
-@given(angles=st.lists(st.floats(0.0, 3.14), min_size=2, max_size=9))
+@given(angles=st.lists(st.floats(0.0, 3.14).map(without_underflow), min_size=2, max_size=9))
 def test_position_angles_take_the_shorter_way(angles: list[float]) -> None:
     sma = TENTHS[: len(angles)]
     tables = model_tables(isophotes_by_hand(sma, sma, position_angle=angles), False)
