@@ -307,7 +307,13 @@ def test_a_fit_and_its_model_leave_little_of_a_galaxy(index: float, snr: float) 
         ("M51.fits", 0.02),
         ("synth_highsnr.fits", 1e-4),
         ("n3073rss_small.fits", 0.02),
-        ("pgc57129_g.fits", 0.03),
+        pytest.param(
+            "pgc57129_g.fits",
+            0.02,
+            marks=pytest.mark.xfail(
+                strict=True, reason="2.03 % less light: stars in the way stop the fit early"
+            ),
+        ),
         ("pgc57129_r.fits", 0.02),
         ("NGC4037_r.fits", 0.02),
     ],

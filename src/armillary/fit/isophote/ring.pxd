@@ -36,9 +36,9 @@ cdef extern from *:
     const double PI
     const double OVERLAP             # radians past a full circle
     const double LARGEST_STEP        # radians
-    const double SHORT_STEP          # radians, below which the series of walk() is exact
-    const int FEWEST_STEPS
-    const double SPARE
+    const double SHORT_STEP          # radians, below which the series of step() is exact
+    const int FEWEST_STEPS           # of an ellipse, however small
+    const double SPARE               # room over the steps that a walk can take
     const double MOST_SAMPLES        # of one ellipse
     const double SECTOR_WIDTH        # pixels, at most
     const double NARROWEST           # radians
@@ -133,7 +133,7 @@ cdef inline bint tabulate(
     """Offsets and harmonics for a shape; false if memory is short."""
     if known(ring, sma, ellipticity):
         return True
-    if not prepare(ring, sma, ellipticity, eccentric_anomaly):
+    if not prepare(ring, sma, ellipticity):
         return False
     if eccentric_anomaly:
         spread_evenly(ring)
@@ -153,15 +153,13 @@ cdef inline bint tabulate_both(
         return tabulate(first, sma, ellipticity, eccentric_anomaly) and tabulate(
             second, outer, ellipticity, eccentric_anomaly
         )
-    if not prepare(first, sma, ellipticity, False) or not prepare(second, outer, ellipticity, False):
+    if not prepare(first, sma, ellipticity) or not prepare(second, outer, ellipticity):
         return False
     walk(first, second)
     return True
 
 
-cdef inline bint prepare(
-    Ring* ring, double sma, double ellipticity, bint eccentric_anomaly
-) noexcept nogil:
+cdef inline bint prepare(Ring* ring, double sma, double ellipticity) noexcept nogil:
     """Room for the samples of a shape; false if memory is short."""
     # The walk has steps of a pixel at least, or of half a radian; some to spare.
     cdef double most = 2.0 * PI * sma * SPARE + 2 * FEWEST_STEPS
