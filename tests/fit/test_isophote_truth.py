@@ -112,6 +112,8 @@ def test_the_gradient_of_a_cone_is_its_slope() -> None:
     # Without noise there is hardly a scatter to converge to.
     assert len(isophotes) > 20 and set(isophotes.stop_code) <= {0, 2}
     np.testing.assert_allclose(isophotes.gradient, -5.0, rtol=0.01)
+    # Interpolation between pixels rounds the cone off near its tip.
+    np.testing.assert_allclose(isophotes.gradient[isophotes.sma > 8.0], -5.0, rtol=2e-3)
     np.testing.assert_allclose(isophotes.intensity, 1000.0 - 5.0 * isophotes.sma, atol=0.3)
     np.testing.assert_allclose(isophotes.x0, 79.6, atol=0.02)
     np.testing.assert_allclose(isophotes.y0, 79.6, atol=0.02)
