@@ -71,10 +71,10 @@ def isophotes(
     Parameters
     ----------
     image : array_like, shape (ny, nx), or list, or iterator
-        Any real numbers; masked arrays, ``Quantity`` and :class:`armillary.io.Image` are
-        understood. Pixels that are not finite are unusable. A list or generator of images, or of
-        tuples (image, mask) or (image, mask, variance), gives a list; they are fitted side by
-        side.
+        Any real numbers; masked arrays, ``Quantity``, ``CCDData`` (and other ``NDData``) and
+        :class:`armillary.io.Image` are understood. Pixels that are not finite are unusable. A
+        list or generator of images, or of tuples (image, mask) or (image, mask, variance), gives a
+        list; they are fitted side by side.
     geometry : EllipseGeometry or mapping, optional
         Where to begin: centre, semi-major axis (pixels), ellipticity, and position angle
         (radians, counter-clockwise from +x). What a mapping leaves out is found from the image,
