@@ -8,6 +8,7 @@ A plugin's whole test file::
 
 =======================  ========================================================
 kit.py                   run checks, honour waivers, offer them to pytest
+manners.py               the checks that every operation has
 search_bls.py            the checks of ``search.bls``
 crossmatch_nearest.py    the checks of ``crossmatch.nearest``
 crossmatch_within.py     the checks of ``crossmatch.within``

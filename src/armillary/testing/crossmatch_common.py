@@ -5,10 +5,6 @@ Backends are called through the front doors and judged by ``brute_force.py``.
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import io
-import tracemalloc
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -18,8 +14,6 @@ from ..crossmatch.catalog.catalog import Catalog
 from ..crossmatch.catalog.radius import n_sigma
 from ..crossmatch.sky.result import Matches
 from ..plugins.records import Request
-from ..plugins.registry import get_registry
-from ..plugins.select import why_not
 from .crossmatch_pairs import (
     ACCURACY,
     Door,
@@ -27,7 +21,8 @@ from .crossmatch_pairs import (
     require_pairs,
     require_same,
 )
-from .kit import CheckFailed, Suite, require
+from .kit import CheckFailed, Family, require
+from .manners import PlainCall
 from .skies import (
     Positions,
     TwoSkies,
@@ -45,8 +40,8 @@ from .skies import (
     whole_sky_lattice,
 )
 
-#: The checks of this file; each suite takes them over for its own front door.
-EVERY: list[Callable[[Door, str], None]] = []
+#: The checks of this file.
+FAMILY = Family()
 
 ARGUMENTS = ("left_ra", "left_dec", "right_ra", "right_dec", "radius")
 
@@ -58,19 +53,6 @@ HALF_CIRCLE = 648_000.0
 #: Agreement of separations after a turn of right ascension by whole circles, which rounds
 #: nothing here: that of two ways to take a difference.
 TURN_ROUNDING = 1e-12
-
-
-def common(function: Callable[[Door, str], None]) -> Callable[[Door, str], None]:
-    """Make a function a check of every operation of the family."""
-    EVERY.append(function)
-    return function
-
-
-def add_common_checks(suite: Suite, door: Door) -> None:
-    """Give a suite the checks of this file, for its front door."""
-    for function in EVERY:
-        bound = functools.partial(function, door)
-        suite.check(functools.update_wrapper(bound, function))
 
 
 # ------------------------------------------------------------------ tools
@@ -93,9 +75,16 @@ def field(seed: int, n_left: int = 60, n_right: int = 80) -> tuple[Positions, Po
     return left, disc(rng, n_right, (150.0, 40.0), 100.0)
 
 
-def _plain(door: Door, backend: str, seed: int) -> Matches:
-    left, right = field(seed)
-    return door(backend, left, right, 30.0)
+def plain_call(door: Door) -> PlainCall:
+    """What manners are judged by."""
+    shapes = {name: (1,) if name == "radius" else (100,) for name in ARGUMENTS}
+    dtypes = dict.fromkeys(ARGUMENTS, "float64")
+    options = {"right_radius": None, "min_radius": 0.0}
+    return PlainCall(
+        Request(door.operation, shapes, dtypes, options),
+        ARGUMENTS,
+        lambda backend: door(backend, *field(26), 30.0).provenance,
+    )
 
 
 def on_lattice(positions: Positions) -> Positions:
@@ -106,31 +95,31 @@ def on_lattice(positions: Positions) -> Positions:
 # ------------------------------------------------------------------ the right pairs
 
 
-@common
+@FAMILY.check
 def ordinary_catalogues(door: Door, backend: str) -> None:
     """Uniform skies, jittered copies, clumps, lines and single rows give what all pairs give."""
     require_brute_force(door, backend, ordinary_skies(1, 4))
 
 
-@common
+@FAMILY.check
 def poles(door: Door, backend: str) -> None:
     """So do caps of all sizes around either pole."""
     require_brute_force(door, backend, polar_skies(2, 2))
 
 
-@common
+@FAMILY.check
 def right_ascension_zero(door: Door, backend: str) -> None:
     """So do fields across right ascension 0, in 0 to 360 and in -180 to 180."""
     require_brute_force(door, backend, skies_across_zero(3, 3))
 
 
-@common
+@FAMILY.check
 def milliarcsecond_fields(door: Door, backend: str) -> None:
     """So do fields of milliarcseconds, with pairs down to micro-arcseconds."""
     require_brute_force(door, backend, small_skies(4, 4))
 
 
-@common
+@FAMILY.check
 def wide_radii(door: Door, backend: str) -> None:
     """So do radii of tens of degrees up to the whole sphere."""
     rng = np.random.default_rng(5)
@@ -142,7 +131,7 @@ def wide_radii(door: Door, backend: str) -> None:
         require_matches(what, found, left, right, radius, most=door.most)
 
 
-@common
+@FAMILY.check
 def unequal_sizes(door: Door, backend: str) -> None:
     """So do a few rows against many, and many against a few."""
     rng = np.random.default_rng(6)
@@ -153,7 +142,7 @@ def unequal_sizes(door: Door, backend: str) -> None:
         require_matches("7 rows and 6,000", found, left, right, radius, most=door.most)
 
 
-@common
+@FAMILY.check
 def large_catalogues(door: Door, backend: str) -> None:
     """Of 5,000 rows over the whole sky, each finds its jittered copy; none is left out."""
     rng = np.random.default_rng(7)
@@ -165,7 +154,7 @@ def large_catalogues(door: Door, backend: str) -> None:
     require_pairs("a jittered copy", found, rows, np.argsort(order))
 
 
-@common
+@FAMILY.check
 def dense_clump(door: Door, backend: str) -> None:
     """Thousands of rows within the radius of each row are all looked at."""
     rng = np.random.default_rng(8)
@@ -175,7 +164,7 @@ def dense_clump(door: Door, backend: str) -> None:
     require_matches("3,000 rows within 0.4 arcsec", found, left, right, 2.0, most=door.most)
 
 
-@common
+@FAMILY.check
 def empty_sides(door: Door, backend: str) -> None:
     """A catalogue without rows has no pairs."""
     some, none = field(9)[0], (np.empty(0), np.empty(0))
@@ -188,7 +177,7 @@ def empty_sides(door: Door, backend: str) -> None:
 # ------------------------------------------------------------------ what counts as a match
 
 
-@common
+@FAMILY.check
 def radius_is_inclusive(door: Door, backend: str) -> None:
     """A radius of exactly a separation has the pair; the next smaller number has not."""
     rng = np.random.default_rng(10)
@@ -203,7 +192,7 @@ def radius_is_inclusive(door: Door, backend: str) -> None:
             require_pairs(f"a radius just below {apart!r} arcsec", below, [], [])
 
 
-@common
+@FAMILY.check
 def radius_of_zero(door: Door, backend: str) -> None:
     """A radius of 0 has the identical positions alone, with a separation of 0."""
     rng = np.random.default_rng(11)
@@ -215,7 +204,7 @@ def radius_of_zero(door: Door, backend: str) -> None:
     require(not found.separation.any(), "identical positions have a separation above 0")
 
 
-@common
+@FAMILY.check
 def one_place_many_names(door: Door, backend: str) -> None:
     """A pole has every right ascension, and 0, 360 and -360 are one: the separation is 0."""
     for left, right in (
@@ -230,7 +219,7 @@ def one_place_many_names(door: Door, backend: str) -> None:
         require(found.separation[0] == 0.0, f"{left} and {right} are {found.separation[0]} apart")
 
 
-@common
+@FAMILY.check
 def antipodes(door: Door, backend: str) -> None:
     """Opposite positions are 180 degrees apart, and 180 degrees reach them."""
     rng = np.random.default_rng(12)
@@ -245,7 +234,7 @@ def antipodes(door: Door, backend: str) -> None:
         require(off < 0.02, f"the antipodes of {one} are {found.separation[0]!r} arcsec apart")
 
 
-@common
+@FAMILY.check
 def radius_of_each_row(door: Door, backend: str) -> None:
     """Every left row may have its own radius."""
     rng = np.random.default_rng(13)
@@ -259,7 +248,7 @@ def radius_of_each_row(door: Door, backend: str) -> None:
     require_pairs("radii of 400 and 300 arcsec for pairs 360 arcsec apart", one, [0], [0])
 
 
-@common
+@FAMILY.check
 def smallest_separation(door: Door, backend: str) -> None:
     """Where the target names min_radius, nearer pairs do not count; it is inclusive."""
     left, right = field(14)
@@ -285,7 +274,7 @@ def smallest_separation(door: Door, backend: str) -> None:
     require(not np.any(lost.separation == apart), "a pair just below min_radius is returned")
 
 
-@common
+@FAMILY.check
 def radius_from_errors(door: Door, backend: str) -> None:
     """Where the target names right_radius, n_sigma takes the errors of both sides."""
     rng = np.random.default_rng(15)
@@ -303,7 +292,7 @@ def radius_from_errors(door: Door, backend: str) -> None:
         require_matches("n_sigma(2)", asked(), left, right, limit, most=door.most)
 
 
-@common
+@FAMILY.check
 def equal_separations_are_ordered(door: Door, backend: str) -> None:
     """On grids and among copies of rows, where many separations are equal, nothing is lost."""
     rng = np.random.default_rng(16)
@@ -320,7 +309,7 @@ def equal_separations_are_ordered(door: Door, backend: str) -> None:
 # ------------------------------------------------------------------ how accurate separations are
 
 
-@common
+@FAMILY.check
 def accuracy(door: Door, backend: str) -> None:
     """Separations are good to 1e-9 of themselves from 1 micro-arcsecond to 179.999 degrees."""
     largest = 3600.0 * np.array([90.0, 179.9, 179.999])
@@ -344,7 +333,7 @@ def _require_accurate(
         require_matches(f"{arcsec[i]:g} arcsec at {dec}", found, left, right, HALF_CIRCLE)
 
 
-@common
+@FAMILY.check
 def separations_along_meridians(door: Door, backend: str) -> None:
     """Along a meridian and the equator a separation is the difference of coordinates."""
     for step in 2.0 ** np.arange(-31.0, 7.0):
@@ -364,7 +353,7 @@ def separations_along_meridians(door: Door, backend: str) -> None:
 # ------------------------------------------------------------------ what may not matter
 
 
-@common
+@FAMILY.check
 def whole_turns(door: Door, backend: str) -> None:
     """Whole circles added to right ascensions change nothing."""
     rng = np.random.default_rng(17)
@@ -378,7 +367,7 @@ def whole_turns(door: Door, backend: str) -> None:
             require_same(f"a turn by {turns:g} degrees", found, other, TURN_ROUNDING)
 
 
-@common
+@FAMILY.check
 def order_of_rows(door: Door, backend: str) -> None:
     """Rows in any order, on either side, give the same pairs."""
     rng = np.random.default_rng(18)
@@ -395,7 +384,7 @@ def order_of_rows(door: Door, backend: str) -> None:
         )
 
 
-@common
+@FAMILY.check
 def one_row_at_a_time(door: Door, backend: str) -> None:
     """A left row finds the same alone as among others."""
     left, right = field(19)
@@ -410,7 +399,7 @@ def one_row_at_a_time(door: Door, backend: str) -> None:
         )
 
 
-@common
+@FAMILY.check
 def rows_without_position(door: Door, backend: str) -> None:
     """Rows whose position is NaN, infinite or masked match nothing and are counted."""
     left, right = field(20)
@@ -431,7 +420,7 @@ def rows_without_position(door: Door, backend: str) -> None:
     require(counted == (4, 4), f"of 4 and 4 rows without a position, {counted} are counted")
 
 
-@common
+@FAMILY.check
 def number_of_threads(door: Door, backend: str) -> None:
     """Any number of threads gives the same, to the bit."""
     rng = np.random.default_rng(21)
@@ -443,7 +432,7 @@ def number_of_threads(door: Door, backend: str) -> None:
         require_same(f"threads={threads} instead of 1", one, other)
 
 
-@common
+@FAMILY.check
 def repeated_call(door: Door, backend: str) -> None:
     """The same call again gives the same, to the bit."""
     left, right = field(22)
@@ -451,7 +440,7 @@ def repeated_call(door: Door, backend: str) -> None:
     require_same("a second call", found, door(backend, left, right, 30.0))
 
 
-@common
+@FAMILY.check
 def kinds_of_arrays(door: Door, backend: str) -> None:
     """Big-endian, strided and listed input equals clean input."""
     left, right = field(23)
@@ -467,7 +456,7 @@ def kinds_of_arrays(door: Door, backend: str) -> None:
         require_same(f"{what} input", found, other)
 
 
-@common
+@FAMILY.check
 def inputs_are_left_alone(door: Door, backend: str) -> None:
     """The arrays of the caller's catalogues, and his radii, are not changed."""
     left, right = (Catalog(*positions) for positions in field(24))
@@ -479,7 +468,7 @@ def inputs_are_left_alone(door: Door, backend: str) -> None:
         require(np.array_equal(array, before[name]), f"the backend changes {name}, not its own")
 
 
-@common
+@FAMILY.check
 def bad_input(door: Door, backend: str) -> None:
     """Input that breaks a documented rule is a ValueError that names the argument."""
     left, right = field(25)
@@ -503,57 +492,3 @@ def bad_input(door: Door, backend: str) -> None:
             require(word in str(error), f"the error about {change} does not say {word!r}: {error}")
         else:
             raise CheckFailed(f"{', '.join(change)} may not be {list(change.values())}, but passes")
-
-
-# ------------------------------------------------------------------ manners
-
-
-@common
-def provenance(door: Door, backend: str) -> None:
-    """The result says which backend of which distribution computed it."""
-    said = _plain(door, backend, 26).provenance
-    registered = get_registry().backends(door.operation)[backend]
-    require(
-        (said.operation, said.backend, said.distribution)
-        == (door.operation, backend, registered.distribution),
-        f"the provenance says {said}",
-    )
-
-
-@common
-def arguments_of_the_target(door: Door, backend: str) -> None:
-    """The target names each canonical argument."""
-    named = door.parameters_of_the_target(backend)
-    missing = [name for name in ARGUMENTS if name not in named]
-    require(not missing, f"the target does not name {', '.join(missing)}")
-
-
-@common
-def can_run_sees_no_data(door: Door, backend: str) -> None:
-    """can_run answers from shapes, dtypes and options, and in general from nothing."""
-    registered = get_registry().backends(door.operation)[backend]
-    shapes = {name: (1,) if name == "radius" else (100,) for name in ARGUMENTS}
-    dtypes = dict.fromkeys(ARGUMENTS, "float64")
-    options = {"right_radius": None, "min_radius": 0.0}
-    for request in (Request(door.operation), Request(door.operation, shapes, dtypes, options)):
-        reason = why_not(registered, request)
-        require(not reason, f"can_run refuses a plain request: {reason}")
-
-
-@common
-def nothing_is_printed(door: Door, backend: str) -> None:
-    """A match writes nothing to sys.stdout."""
-    written = io.StringIO()
-    with contextlib.redirect_stdout(written):
-        _plain(door, backend, 27)
-    require(not written.getvalue(), f"it prints {written.getvalue()[:60]!r}")
-
-
-def peak_memory(call: Callable[[], Matches]) -> tuple[Matches, int]:
-    """A result, and the most bytes of arrays that were held to get it."""
-    tracemalloc.start()
-    try:
-        found = call()
-        return found, tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()

@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from collections.abc import Callable
+
 import numpy as np
 
 from ..crossmatch.sky.api import nearest
 from ..crossmatch.sky.result import Matches
 from .brute_force import separations
-from .crossmatch_common import add_common_checks, field, peak_memory
+from .crossmatch_common import FAMILY, field, plain_call
 from .crossmatch_pairs import Door, require_matches, require_pairs
 from .kit import CheckFailed, Suite, require
+from .manners import add_manners, parameters_of_the_target
 from .skies import Positions, joined, ordinary_skies, taken, uniform_sky
 
 NEAREST = Door("crossmatch.nearest", nearest, most=1)
 SUITE = Suite()
-add_common_checks(SUITE, NEAREST)
+FAMILY.add_to(SUITE, NEAREST)
+add_manners(SUITE, plain_call(NEAREST))
 
 #: Rows at one position on either side, and the memory for all pairs of them (two row numbers and
 #: a separation), most of which a backend may not take.
 N_COPIES = 4500
 EVERY_PAIR = 24 * N_COPIES**2
 ALLOWED_MEMORY = 0.8
+
+
+def peak_memory(call: Callable[[], Matches]) -> tuple[Matches, int]:
+    """A result, and the most bytes of arrays that were held to get it."""
+    tracemalloc.start()
+    try:
+        found = call()
+        return found, tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
 
 
 def supports_k(backend: str, left: Positions, right: Positions) -> bool:
@@ -134,7 +149,7 @@ def k_nearest_among_equals(backend: str) -> None:
 def k_nearest_beyond_the_smallest_separation(backend: str) -> None:
     """Where the target names k and min_radius, rows that are too near take no place of others."""
     left, right = field(46)
-    if not {"k", "min_radius"} <= NEAREST.parameters_of_the_target(backend):
+    if not {"k", "min_radius"} <= parameters_of_the_target(NEAREST.operation, backend):
         return
     for least in (10.0, 50.0):
         found = NEAREST(backend, left, right, 80.0, k=3, min_radius=least)

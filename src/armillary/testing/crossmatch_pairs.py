@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,9 +10,9 @@ import numpy as np
 
 from ..crossmatch.sky.result import Matches
 from ..plugins.errors import UnsupportedOption
-from ..plugins.registry import get_registry, resolve
 from .brute_force import separations
 from .kit import CheckFailed, require
+from .manners import parameters_of_the_target
 from .skies import Positions
 
 #: How near a separation must be to the truth: of itself, from the smallest separation at which
@@ -47,11 +46,6 @@ class Door:
         """Match with this backend."""
         return self.function(left, right, radius, backend=backend, **options)
 
-    def parameters_of_the_target(self, backend: str) -> frozenset[str]:
-        """What the target of a backend names."""
-        target = resolve(get_registry().backends(self.operation)[backend].record.target)
-        return frozenset(inspect.signature(target).parameters)
-
     def supports(self, backend: str, option: str, refused: Callable[[], Matches]) -> bool:
         """Whether the target names an option; if not, asking for it must be refused.
 
@@ -66,7 +60,7 @@ class Door:
         CheckFailed
             If the target does not name the option and the call goes through.
         """
-        if option in self.parameters_of_the_target(backend):
+        if option in parameters_of_the_target(self.operation, backend):
             return True
         try:
             refused()

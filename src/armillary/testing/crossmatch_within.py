@@ -6,14 +6,16 @@ import numpy as np
 
 from ..crossmatch.sky.api import within
 from ..crossmatch.sky.result import Matches
-from .crossmatch_common import add_common_checks, field
+from .crossmatch_common import FAMILY, field, plain_call
 from .crossmatch_pairs import Door, require_matches, require_order, require_pairs
 from .kit import CheckFailed, Suite, require
+from .manners import add_manners
 from .skies import Positions, joined, ordinary_skies, taken, uniform_sky
 
 WITHIN = Door("crossmatch.within", within, most=None)
 SUITE = Suite()
-add_common_checks(SUITE, WITHIN)
+FAMILY.add_to(SUITE, WITHIN)
+add_manners(SUITE, plain_call(WITHIN))
 
 
 def alone(backend: str, positions: Positions, radius: float) -> Matches | None:

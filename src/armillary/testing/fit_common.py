@@ -6,10 +6,7 @@ and by sums over all pixels.
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import inspect
-import io
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,13 +18,12 @@ from ..fit.isophote.result import COLUMNS, HARMONIC_COLUMNS, Isophotes
 from ..fit.isophote.rules import Rules
 from ..plugins.errors import UnsupportedOption
 from ..plugins.records import Request
-from ..plugins.registry import get_registry, resolve
-from ..plugins.select import why_not
 from .galaxies import SimulatedGalaxy, simulated_galaxy
-from .kit import CheckFailed, Suite, require
+from .kit import CheckFailed, Family, require
+from .manners import PlainCall, parameters_of_the_target
 
-#: The checks of this file; each suite takes them over for its own front door.
-EVERY: list[Callable[[Door, str], None]] = []
+#: The checks of this file.
+FAMILY = Family()
 
 ARGUMENTS = ("image", "x0", "y0", "sma", "ellipticity", "position_angle")
 
@@ -115,25 +111,18 @@ class Door:
 
     def names(self, backend: str, option: str) -> bool:
         """Whether the target of a backend names an option, and so supports it."""
-        return option in self.parameters_of_the_target(backend)
-
-    def parameters_of_the_target(self, backend: str) -> frozenset[str]:
-        """What the target of a backend names."""
-        target = resolve(get_registry().backends(self.operation)[backend].record.target)
-        return frozenset(inspect.signature(target).parameters)
+        return option in parameters_of_the_target(self.operation, backend)
 
 
-def common(function: Callable[[Door, str], None]) -> Callable[[Door, str], None]:
-    """Make a function a check of every operation of the family."""
-    EVERY.append(function)
-    return function
-
-
-def add_common_checks(suite: Suite, door: Door) -> None:
-    """Give a suite the checks of this file, for its front door."""
-    for function in EVERY:
-        bound = functools.partial(function, door)
-        suite.check(functools.update_wrapper(bound, function))
+def plain_call(door: Door) -> PlainCall:
+    """What manners are judged by."""
+    defaults = {name: default for name, (_, default) in Rules().options().items()}
+    options = {name: defaults[name] for name in door.other_values if name in defaults}
+    return PlainCall(
+        Request(door.operation, {"image": SHAPE}, {"image": "float32"}, options),
+        ARGUMENTS,
+        lambda backend: door(backend, noisy()).provenance,
+    )
 
 
 # ------------------------------------------------------------------ images
@@ -244,7 +233,7 @@ def scaled(found: Isophotes, factor: float) -> Isophotes:
 # ------------------------------------------------------------------ what a row says
 
 
-@common
+@FAMILY.check
 def rows_ascend(door: Door, backend: str) -> None:
     """Rows are by growing semi-major axis, and position angles from 0 to less than pi."""
     found = door(backend, noisy())
@@ -257,7 +246,7 @@ def rows_ascend(door: Door, backend: str) -> None:
     )
 
 
-@common
+@FAMILY.check
 def value_at_the_centre(door: Door, backend: str) -> None:
     """The row at sma 0 is the image at the centre; what needs an ellipse is NaN there."""
     image = noisy()
@@ -274,7 +263,7 @@ def value_at_the_centre(door: Door, backend: str) -> None:
         require(bool(np.all(np.isnan(known))), f"at sma 0 {name} is {known}, not NaN")
 
 
-@common
+@FAMILY.check
 def sums_over_pixels(door: Door, backend: str) -> None:
     """Fluxes are the sums of usable pixels whose centres are in the ellipse, or in the circle."""
     image = np.array(noisy())
@@ -310,7 +299,7 @@ def _require_sums(
     )
 
 
-@common
+@FAMILY.check
 def counts_of_samples(door: Door, backend: str) -> None:
     """Bilinear samples are about a pixel apart, and those on unusable pixels are counted."""
     image = np.array(noisy())
@@ -378,21 +367,21 @@ def elsewhere(door: Door, backend: str) -> Iterator[Comparison]:
         yield f"a move by {across} and {up} pixels", expected, other
 
 
-@common
+@FAMILY.check
 def scale_of_the_intensity(door: Door, backend: str) -> None:
     """An image times 2^-40 or 2^40 has the same ellipses and scaled intensities."""
     for comparison in in_other_units(door, backend):
         _require_values(*comparison)
 
 
-@common
+@FAMILY.check
 def level_of_the_sky(door: Door, backend: str) -> None:
     """A constant added to an image is added to intensities and fluxes; all else stays."""
     for comparison in on_other_skies(door, backend):
         _require_values(*comparison)
 
 
-@common
+@FAMILY.check
 def whole_pixels(door: Door, backend: str) -> None:
     """A galaxy that is moved by whole pixels has another centre; all else stays."""
     for comparison in elsewhere(door, backend):
@@ -407,7 +396,7 @@ def _require_values(what: str, expected: Isophotes, found: Isophotes) -> None:
     require_same_columns(what, VALUES, expected, found, ROUNDING)
 
 
-@common
+@FAMILY.check
 def errors_in_other_units(door: Door, backend: str) -> None:
     """Errors scale with the intensity, and stay on another sky or elsewhere."""
     for frames in (in_other_units, on_other_skies, elsewhere):
@@ -415,7 +404,7 @@ def errors_in_other_units(door: Door, backend: str) -> None:
             require_same_columns(what, ERRORS, expected, found, ROUNDING_OF_ERRORS)
 
 
-@common
+@FAMILY.check
 def kinds_of_arrays(door: Door, backend: str) -> None:
     """Big-endian, strided, Fortran-ordered and read-only images equal clean ones, to the bit."""
     image = noisy()
@@ -431,7 +420,7 @@ def kinds_of_arrays(door: Door, backend: str) -> None:
         require_same(f"a {what} image", found, door(backend, kind(image)))
 
 
-@common
+@FAMILY.check
 def precision_of_the_image(door: Door, backend: str) -> None:
     """Single precision and whole numbers change little."""
     image = noisy()
@@ -447,7 +436,7 @@ def _require_profile(what: str, one: Isophotes, other: Isophotes) -> None:
     require_same_columns(what, ("sma", "intensity", *GEOMETRY), one, other, SINGLE)
 
 
-@common
+@FAMILY.check
 def kinds_of_unusable_pixels(door: Door, backend: str) -> None:
     """NaN, infinite, masked and, where there is a variance, worthless pixels are one to the bit."""
     image = noisy()
@@ -473,7 +462,7 @@ def kinds_of_unusable_pixels(door: Door, backend: str) -> None:
         require_same(f"a variance of {worthless} instead of NaN in the image", found, other)
 
 
-@common
+@FAMILY.check
 def variance_of_all_pixels(door: Door, backend: str) -> None:
     """Where the target names variance: one for all changes no intensity; errors scale with it."""
     if not door.names(backend, "variance"):
@@ -489,7 +478,7 @@ def variance_of_all_pixels(door: Door, backend: str) -> None:
     require_same_column(what, "intensity_err", 2.0 * one.intensity_err, four.intensity_err, 0.05)
 
 
-@common
+@FAMILY.check
 def several_images(door: Door, backend: str) -> None:
     """Each image of a list gives what it gives alone, to the bit, for any number of threads."""
     images = [noisy(seed=seed) for seed in range(2)]
@@ -509,7 +498,7 @@ def several_images(door: Door, backend: str) -> None:
     require_same("a generator", alone[0], door(backend, iter(every))[0])
 
 
-@common
+@FAMILY.check
 def repeated_call(door: Door, backend: str) -> None:
     """The same call again gives the same, to the bit, in arrays of its own."""
     found = door(backend, noisy())
@@ -520,7 +509,7 @@ def repeated_call(door: Door, backend: str) -> None:
     require_same("a call with another image", kept, found)
 
 
-@common
+@FAMILY.check
 def inputs_are_left_alone(door: Door, backend: str) -> None:
     """The caller's image, mask and variance are not changed."""
     given: dict[str, np.ndarray] = {"image": noisy().copy(), "mask": np.zeros(SHAPE, bool)}
@@ -535,7 +524,7 @@ def inputs_are_left_alone(door: Door, backend: str) -> None:
 # ------------------------------------------------------------------ options and bad input
 
 
-@common
+@FAMILY.check
 def options_are_honoured_or_refused(door: Door, backend: str) -> None:
     """An option that the target does not name is refused; one that it names is taken."""
     for name, value in door.other_values.items():
@@ -550,7 +539,7 @@ def options_are_honoured_or_refused(door: Door, backend: str) -> None:
             )
 
 
-@common
+@FAMILY.check
 def orders_of_harmonics(door: Door, backend: str) -> None:
     """Where the target names harmonics, a and b have a column for each order, as they are asked."""
     if not door.names(backend, "harmonics"):
@@ -572,7 +561,7 @@ def orders_of_harmonics(door: Door, backend: str) -> None:
         require_same_column(what, "intensity", usual.intensity, found.intensity, ROUNDING)
 
 
-@common
+@FAMILY.check
 def bad_input(door: Door, backend: str) -> None:
     """Input that breaks a documented rule is an error that names the argument."""
     image = noisy()
@@ -615,49 +604,3 @@ def require_refusals(
             require(word in str(error), f"the error about {change} does not say {word!r}: {error}")
         else:
             raise CheckFailed(f"{word} may not be {list(change.values())!r:.60}, but passes")
-
-
-# ------------------------------------------------------------------ manners
-
-
-@common
-def provenance(door: Door, backend: str) -> None:
-    """The result says which backend of which distribution computed it."""
-    said = door(backend, noisy()).provenance
-    registered = get_registry().backends(door.operation)[backend]
-    require(
-        (said.operation, said.backend, said.distribution)
-        == (door.operation, backend, registered.distribution),
-        f"the provenance says {said}",
-    )
-
-
-@common
-def arguments_of_the_target(door: Door, backend: str) -> None:
-    """The target names each canonical argument."""
-    named = door.parameters_of_the_target(backend)
-    missing = [name for name in ARGUMENTS if name not in named]
-    require(not missing, f"the target does not name {', '.join(missing)}")
-
-
-@common
-def can_run_sees_no_data(door: Door, backend: str) -> None:
-    """can_run answers from shapes, dtypes and options, and in general from nothing."""
-    registered = get_registry().backends(door.operation)[backend]
-    defaults = {name: default for name, (_, default) in Rules().options().items()}
-    options = {name: defaults[name] for name in door.other_values if name in defaults}
-    for request in (
-        Request(door.operation),
-        Request(door.operation, {"image": SHAPE}, {"image": "float32"}, options),
-    ):
-        reason = why_not(registered, request)
-        require(not reason, f"can_run refuses a plain request: {reason}")
-
-
-@common
-def nothing_is_printed(door: Door, backend: str) -> None:
-    """Nothing is written to sys.stdout."""
-    written = io.StringIO()
-    with contextlib.redirect_stdout(written):
-        door(backend, noisy())
-    require(not written.getvalue(), f"it prints {written.getvalue()[:60]!r}")

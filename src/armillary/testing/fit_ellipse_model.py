@@ -6,9 +6,6 @@ change with radius, by :func:`painted`, which shares no code with any backend.
 
 from __future__ import annotations
 
-import contextlib
-import inspect
-import io
 from collections.abc import Callable
 from typing import Any
 
@@ -18,10 +15,10 @@ from ..fit.isophote.result import COLUMNS, HARMONIC_COLUMNS, Isophotes
 from ..fit.model_image.api import ellipse_model
 from ..plugins.errors import UnsupportedOption
 from ..plugins.records import Provenance, Request
-from ..plugins.registry import get_registry, resolve
-from ..plugins.select import choose, why_not
+from ..plugins.select import choose
 from .galaxies import SimulatedGalaxy, simulated_galaxy
 from .kit import CheckFailed, Suite, require
+from .manners import PlainCall, add_manners, parameters_of_the_target
 
 OPERATION = "fit.ellipse_model"
 SUITE = Suite()
@@ -216,15 +213,9 @@ def plain_isophotes() -> Isophotes:
     )
 
 
-def parameters_of_the_target(backend: str) -> frozenset[str]:
-    """What the target of a backend names."""
-    target = resolve(get_registry().backends(OPERATION)[backend].record.target)
-    return frozenset(inspect.signature(target).parameters)
-
-
 def draws_harmonics(backend: str) -> bool:
     """Whether the target names ``orders``; if not, asking for harmonics must be refused."""
-    if {"orders", "sine", "cosine"} <= parameters_of_the_target(backend):
+    if {"orders", "sine", "cosine"} <= parameters_of_the_target(OPERATION, backend):
         return True
     isophotes = changing_isophotes(_straight, a=0.02, b=0.02)
     try:
@@ -623,51 +614,21 @@ def bad_input(backend: str) -> None:
 # ------------------------------------------------------------------ manners
 
 
-@SUITE.check
-def provenance(backend: str) -> None:
-    """A model is a plain array; who draws it, of which distribution, is what the choice says."""
+def _plain_model(backend: str) -> Provenance:
+    """A model is a plain array: who draws it is what the choice says."""
     model = ellipse_model(SHAPE, plain_isophotes(), backend=backend)
     require(
         type(model) is np.ndarray and model.dtype == np.float64,
         f"the model is {type(model).__name__} of {model.dtype}",
     )
-    registered = get_registry().backends(OPERATION)[backend]
-    chosen = choose(Request(OPERATION), backend).provenance(1)
-    said = chosen.operation, chosen.backend, chosen.distribution
-    require(said == (OPERATION, backend, registered.distribution), f"the choice says {said}")
+    return choose(Request(OPERATION), backend).provenance(1)
 
 
-@SUITE.check
-def arguments_of_the_target(backend: str) -> None:
-    """The target names each canonical argument."""
-    named = parameters_of_the_target(backend)
-    missing = [name for name in ARGUMENTS if name not in named]
-    require(not missing, f"the target does not name {', '.join(missing)}")
-
-
-@SUITE.check
-def can_run_sees_no_data(backend: str) -> None:
-    """can_run answers from shapes, dtypes and options, and in general from nothing."""
-    registered = get_registry().backends(OPERATION)[backend]
-    tables = [name for name in ARGUMENTS if name not in ("shape", "fill")]
-    requests = (
-        Request(OPERATION),
-        Request(
-            OPERATION,
-            dict.fromkeys(tables, (700,)),
-            dict.fromkeys(tables, "float64"),
-            {"shape": SHAPE, "fill": 0.0, "orders": ()},
-        ),
-    )
-    for request in requests:
-        reason = why_not(registered, request)
-        require(not reason, f"can_run refuses a plain request: {reason}")
-
-
-@SUITE.check
-def nothing_is_printed(backend: str) -> None:
-    """A model writes nothing to sys.stdout."""
-    written = io.StringIO()
-    with contextlib.redirect_stdout(written):
-        ellipse_model(SHAPE, plain_isophotes(), backend=backend)
-    require(not written.getvalue(), f"it prints {written.getvalue()[:60]!r}")
+TABLES = [name for name in ARGUMENTS if name not in ("shape", "fill")]
+PLAIN = Request(
+    OPERATION,
+    dict.fromkeys(TABLES, (700,)),
+    dict.fromkeys(TABLES, "float64"),
+    {"shape": SHAPE, "fill": 0.0, "orders": ()},
+)
+add_manners(SUITE, PlainCall(PLAIN, ARGUMENTS, _plain_model))

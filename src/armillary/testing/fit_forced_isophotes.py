@@ -12,6 +12,7 @@ from ..fit.isophote.api import forced_isophotes, isophotes
 from ..fit.isophote.result import COLUMNS, HARMONIC_COLUMNS, Isophotes
 from .fit_common import (
     ELLIPTICITY,
+    FAMILY,
     GEOMETRY,
     GEOMETRY_ERRORS,
     OTHER_VALUES,
@@ -20,17 +21,18 @@ from .fit_common import (
     X0,
     Y0,
     Door,
-    add_common_checks,
     bilinear,
     elliptical_radius,
     galaxy,
     noisy,
+    plain_call,
     require_near,
     require_refusals,
     require_same,
     require_same_columns,
 )
 from .kit import Suite, require
+from .manners import add_manners
 
 Ellipses = Mapping[str, np.ndarray]
 
@@ -58,7 +60,8 @@ CHANGING = ellipses(
 
 FORCED = Door("fit.forced_isophotes", forced_isophotes, CHANGING, {}, OTHER_VALUES)
 SUITE = Suite()
-add_common_checks(SUITE, FORCED)
+FAMILY.add_to(SUITE, FORCED)
+add_manners(SUITE, plain_call(FORCED))
 
 #: Intensities of a galaxy without noise, which hardly depend on where an ellipse is sampled.
 ALONG = 1e-3

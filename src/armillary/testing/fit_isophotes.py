@@ -13,6 +13,7 @@ from ..fit.isophote.images import IsophoteWarning
 from ..fit.isophote.result import STOP_CODES, Isophotes
 from .fit_common import (
     ELLIPTICITY,
+    FAMILY,
     GEOMETRY,
     GEOMETRY_ERRORS,
     OTHER_VALUES,
@@ -23,11 +24,11 @@ from .fit_common import (
     X0,
     Y0,
     Door,
-    add_common_checks,
     angle_between,
     elliptical_radius,
     galaxy,
     noisy,
+    plain_call,
     require_near,
     require_refusals,
     require_same_column,
@@ -35,6 +36,7 @@ from .fit_common import (
 )
 from .galaxies import SimulatedGalaxy
 from .kit import Suite, require
+from .manners import add_manners
 
 #: Where fits begin: near the galaxy, but not on it.
 START: dict[str, float] = {
@@ -67,7 +69,8 @@ ISOPHOTES = Door(
     },
 )
 SUITE = Suite()
-add_common_checks(SUITE, ISOPHOTES)
+FAMILY.add_to(SUITE, ISOPHOTES)
+add_manners(SUITE, plain_call(ISOPHOTES))
 
 #: Promised: how far the median ellipse of a galaxy without noise may be from the truth (relative;
 #: absolute; radians, of galaxies that are flat enough to have one; pixels).

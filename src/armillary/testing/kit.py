@@ -6,6 +6,7 @@ strict: a waived check that passes is a failure, so that no waiver outlives its 
 
 from __future__ import annotations
 
+import functools
 import importlib
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -65,6 +66,24 @@ class Suite:
         summary = (function.__doc__ or "").strip().partition("\n")[0]
         self.checks.append(Check(function.__name__, summary, function))
         return function
+
+
+class Family:
+    """Checks that several operations share: functions of a front door and a backend's name."""
+
+    def __init__(self) -> None:
+        self.functions: list[Callable[[Any, str], None]] = []
+
+    def check(self, function: Callable[[Any, str], None]) -> Callable[[Any, str], None]:
+        """Make a function a check of every operation of the family."""
+        self.functions.append(function)
+        return function
+
+    def add_to(self, suite: Suite, door: Any) -> None:
+        """Give a suite the checks of the family, for its own front door."""
+        for function in self.functions:
+            bound = functools.partial(function, door)
+            suite.check(functools.update_wrapper(bound, function))
 
 
 @dataclass(frozen=True, slots=True)

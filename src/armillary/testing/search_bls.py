@@ -5,21 +5,17 @@ Backends are called through the front door and judged by ``oracle.py``.
 
 from __future__ import annotations
 
-import contextlib
-import inspect
-import io
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from ..plugins.records import Request
-from ..plugins.registry import get_registry, resolve
-from ..plugins.select import why_not
+from ..plugins.records import Provenance, Request
 from ..search.box.api import bls
 from ..search.box.result import Periodogram
 from .kit import CheckFailed, Suite, require
+from .manners import PlainCall, add_manners, parameters_of_the_target
 from .oracle import distance, highest_delta_chi2, possible_fits
 from .signals import SimulatedLightCurve, simulated_light_curve
 
@@ -115,12 +111,6 @@ def periods_near(light_curve: SimulatedLightCurve) -> np.ndarray:
     span = light_curve.time[-1] - light_curve.time[0]
     step = light_curve.duration / span * light_curve.period / 2.0
     return light_curve.period + step * np.arange(-2.0, 3.0)
-
-
-def parameters_of_the_target(backend: str) -> frozenset[str]:
-    """What the target of a backend names."""
-    target = resolve(get_registry().backends(OPERATION)[backend].record.target)
-    return frozenset(inspect.signature(target).parameters)
 
 
 def losses(
@@ -227,7 +217,7 @@ def spectrum_of_injected_signals(backend: str) -> None:
 @SUITE.check
 def finer_bins(backend: str) -> None:
     """Where the target names oversample, four times as many bins at least halve the mean loss."""
-    if "oversample" not in parameters_of_the_target(backend):
+    if "oversample" not in parameters_of_the_target(OPERATION, backend):
         return
     curves = list(signals(16, seed=1000, snr=30.0))
     coarse, fine = (
@@ -756,46 +746,15 @@ def bad_input(backend: str) -> None:
 # ------------------------------------------------------------------ manners
 
 
-@SUITE.check
-def provenance(backend: str) -> None:
-    """The result says which backend of which distribution computed it."""
-    _, _, found = found_boxes(backend)
-    registered = get_registry().backends(OPERATION)[backend]
-    said = (found.provenance.operation, found.provenance.backend, found.provenance.distribution)
-    require(
-        said == (OPERATION, backend, registered.distribution),
-        f"the provenance says {said}",
-    )
-
-
-@SUITE.check
-def arguments_of_the_target(backend: str) -> None:
-    """The target names each canonical argument."""
-    named = parameters_of_the_target(backend)
-    missing = [name for name in ARGUMENTS if name not in named]
-    require(not missing, f"the target does not name {', '.join(missing)}")
-
-
-@SUITE.check
-def can_run_sees_no_data(backend: str) -> None:
-    """can_run answers from shapes, dtypes and options, and in general from nothing."""
-    registered = get_registry().backends(OPERATION)[backend]
-    shapes = dict.fromkeys(ARGUMENTS, (100,))
-    dtypes = {name: "int64" if "_st" in name else "float64" for name in ARGUMENTS}
-    requests = (
-        Request(OPERATION),
-        Request(OPERATION, shapes, dtypes, {"oversample": OVERSAMPLE}),
-    )
-    for request in requests:
-        reason = why_not(registered, request)
-        require(not reason, f"can_run refuses a plain request: {reason}")
-
-
-@SUITE.check
-def nothing_is_printed(backend: str) -> None:
-    """A search writes nothing to sys.stdout."""
+def _plain_search(backend: str) -> Provenance:
     light_curve, grid = plain_case()
-    written = io.StringIO()
-    with contextlib.redirect_stdout(written):
-        search(backend, light_curve, **grid)
-    require(not written.getvalue(), f"it prints {written.getvalue()[:60]!r}")
+    return search(backend, light_curve, **grid).provenance
+
+
+PLAIN = Request(
+    OPERATION,
+    dict.fromkeys(ARGUMENTS, (100,)),
+    {name: "int64" if "_st" in name else "float64" for name in ARGUMENTS},
+    {"oversample": OVERSAMPLE},
+)
+add_manners(SUITE, PlainCall(PLAIN, ARGUMENTS, _plain_search))
