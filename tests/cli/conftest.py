@@ -13,7 +13,8 @@ import pytest
 from typer.testing import CliRunner
 
 from armillary.cli.main import app
-from armillary.testing import simulated_light_curve
+from armillary.io import write_image
+from armillary.testing import simulated_galaxy, simulated_light_curve
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -83,6 +84,20 @@ def star(tmp_path):
         path = tmp_path / name
         columns = np.column_stack([truth.time, scale * truth.flux, scale * truth.flux_err])
         np.savetxt(path, columns, delimiter=",", header=header, comments="", fmt="%.9f")
+        return path, truth
+
+    return write
+
+
+@pytest.fixture
+def galaxy(tmp_path):
+    """Write the image of a galaxy; give the path and the truth."""
+
+    def write(name="galaxy.fits", *, shape=(70, 90), **options):
+        options = {"effective_radius": 8.0, "sersic_index": 1.0, "snr": 50.0, **options}
+        truth = simulated_galaxy(shape, **options)
+        path = tmp_path / name
+        write_image(path, truth.image, header={"OBJECT": "simulated", "CRVAL1": 12.5})
         return path, truth
 
     return write

@@ -6,8 +6,6 @@ import math
 import os
 import re
 import signal
-import subprocess
-import sys
 import threading
 from io import StringIO
 from types import SimpleNamespace
@@ -25,30 +23,13 @@ from armillary.fit import Isophotes
 from armillary.fit.isophote.table import FORMATS
 from armillary.io import read_image, write_image
 from armillary.runtime.pool import Pool
-from armillary.testing import simulated_galaxy
-
-SHAPE = (70, 90)
-
-
-@pytest.fixture
-def galaxy(tmp_path):
-    """Write the image of a galaxy; give the path and the truth."""
-
-    def write(name="galaxy.fits", **options):
-        options = {"effective_radius": 8.0, "sersic_index": 1.0, "snr": 50.0, **options}
-        truth = simulated_galaxy(SHAPE, **options)
-        path = tmp_path / name
-        write_image(path, truth.image, header={"OBJECT": "simulated", "CRVAL1": 12.5})
-        return path, truth
-
-    return write
 
 
 @pytest.fixture
 def noise(tmp_path):
     """Write an image with nothing on it; give the path."""
     path = tmp_path / "noise.fits"
-    write_image(path, np.random.default_rng(1).standard_normal(SHAPE))
+    write_image(path, np.random.default_rng(1).standard_normal((70, 90)))
     return path
 
 
@@ -86,7 +67,7 @@ def test_the_table_is_that_of_the_same_call(armillary, galaxy, tmp_path):
 
 def test_every_option_reaches_the_library(armillary, galaxy, tmp_path, monkeypatch):
     path, truth = galaxy("g.fits")
-    mask, variance = truth.image > 1e9, np.full(SHAPE, 4.0)
+    mask, variance = truth.image > 1e9, np.full(truth.image.shape, 4.0)
     mask[3, 4] = True
     write_image(tmp_path / "g_mask.fits", mask)
     write_image(tmp_path / "var.fits", variance)
@@ -154,7 +135,7 @@ def test_an_extension_is_a_number_or_a_name(armillary, galaxy, tmp_path, extensi
 
     _, truth = galaxy()
     path = tmp_path / "two.fits"
-    others = fits.PrimaryHDU(np.zeros(SHAPE)), fits.ImageHDU(truth.image, name="SCI")
+    others = fits.PrimaryHDU(np.zeros_like(truth.image)), fits.ImageHDU(truth.image, name="SCI")
     fits.HDUList(list(others)).writeto(path)
     out = tmp_path / "out.fits"
     result = armillary("fit", "isophotes", path, "--extension", extension, "-o", out)
@@ -267,7 +248,7 @@ def test_a_picture_is_drawn_with_mask_and_magnitudes(armillary, galaxy, tmp_path
     from armillary.plot import isophotes as plots
 
     path, truth = galaxy()
-    mask = np.zeros(SHAPE, bool)
+    mask = np.zeros(truth.image.shape, bool)
     mask[:4] = True
     write_image(tmp_path / "mask.fits", mask)
     seen, original = {}, plots.plot_isophotes
@@ -627,54 +608,6 @@ def test_an_option_that_a_backend_does_not_know_is_one_error_for_all(
 
 
 # ------------------------------------------------------------------ Ctrl-C
-
-SLEEPER = """
-    import sys
-    from time import sleep
-
-    from armillary.plugins import Implementation, hookimpl
-
-    @hookimpl
-    def armillary_fit():
-        yield Implementation(operation="fit.isophotes", name="sleeper", target="sleeper:f", api=1)
-
-    def f(image, x0, **_):
-        sys.stderr.write("asleep\\n")  # in one piece, whatever other threads say
-        sleep(600)
-"""
-
-#: The command, with Ctrl-C as in a terminal, whatever started these tests.
-COMMAND = """
-import signal
-signal.signal(signal.SIGINT, signal.default_int_handler)
-from armillary.cli.main import main
-main()
-"""
-
-
-@pytest.mark.parametrize(("n_images", "threads"), [(1, 2), (3, 1), (3, 2)])
-def test_ctrl_c_ends_a_backend_that_never_looks_up(
-    distribution, environment, galaxy, tmp_path, n_images, threads
-):
-    site = distribution("sleeper", SLEEPER)
-    paths = [galaxy(f"g{i}.fits", seed=i)[0] for i in range(n_images)]
-    (folder := tmp_path / "out").mkdir()
-    options = ["--backend", "sleeper", "--threads", threads, "-o", folder]
-    with subprocess.Popen(
-        [sys.executable, "-c", COMMAND, *map(str, ["fit", "isophotes", *paths, *options])],
-        env=environment([site]),
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            assert process.stderr.readline() == "asleep\n"
-            process.send_signal(signal.SIGINT)
-            _, said = process.communicate(timeout=60)
-        finally:
-            process.kill()
-    assert process.returncode == 130
-    assert said.splitlines()[-1] == "interrupted"
-    assert list(folder.iterdir()) == []
 
 
 @pytest.mark.parametrize("threads", [1, 2])
