@@ -504,7 +504,7 @@ def test_quiet_says_nothing_but_errors(armillary, galaxy, tmp_path):
 # ------------------------------------------------------------------ refused before any work
 
 REFUSED = [
-    (("-o", "{image}.csv"), "the suffix must be one of .ecsv, .fits"),
+    (("-o", "{image}.csv"), "a table of isophotes must be .ecsv or .fits"),
     (("-o", "nowhere/{image}.ecsv"), "there is no folder 'nowhere'"),
     (("-o", "out.ecsv"), "--output out.ecsv is one table for 2 images; give a folder"),
     (("--model", "out.fits"), "--model out.fits is one model for 2 images"),

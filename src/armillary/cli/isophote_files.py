@@ -234,13 +234,9 @@ def check_table_path(path: Path) -> None:
     OSError
         If a file cannot be written there.
     """
-    from ..fit.isophote.table import FORMATS
+    from ..fit.isophote.table import table_format
 
-    if path.suffix.lower() not in FORMATS:
-        raise ValueError(
-            f"isophotes cannot be written as {path.name!r}; "
-            f"the suffix must be one of {', '.join(FORMATS)}"
-        )
+    table_format(path)
     check_destination(path)
 
 

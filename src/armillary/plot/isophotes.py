@@ -195,7 +195,7 @@ def _pictures(
                 f"not {np.shape(array)}"
             )
     window = _window(isophotes, image, mask)
-    placed = _has_shape(isophotes)
+    placed = isophotes.known
     if not placed.any():
         return window, None
     if model is None:
@@ -219,7 +219,7 @@ def _window(isophotes: Isophotes, image: Any, mask: Any) -> _Window:
 
 def _part(isophotes: Isophotes) -> tuple[slice, slice]:
     """Rows and columns around the outermost ellipse; all of them where there is none."""
-    placed = np.flatnonzero(_has_shape(isophotes))
+    placed = np.flatnonzero(isophotes.known)
     if not len(placed):
         ny, nx = isophotes.image_shape
         return slice(0, ny), slice(0, nx)
@@ -233,13 +233,6 @@ def _around(centre: float, half: float, n: int) -> slice:
     """At least one of the ``n`` pixels, and all within half a width of the centre."""
     start, stop = np.floor(centre - half), np.ceil(centre + half) + 1
     return slice(int(np.clip(start, 0, n - 1)), int(np.clip(stop, 1, n)))
-
-
-def _has_shape(isophotes: Isophotes) -> np.ndarray:
-    """Ellipses whose geometry and intensity are known: those that a model is made of."""
-    parts = ("x0", "y0", "ellipticity", "position_angle", "intensity")
-    known = [np.isfinite(getattr(isophotes, name)) for name in parts]
-    return np.logical_and.reduce(known) & (isophotes.sma > 0.0)
 
 
 def _inside_outermost(isophotes: Isophotes, placed: np.ndarray, window: _Window) -> np.ndarray:
@@ -362,7 +355,7 @@ def _draw_ellipses(axes: Axes, isophotes: Isophotes) -> None:
 def _thinned(isophotes: Isophotes) -> np.ndarray:
     """Some of the ellipses, from the outermost inwards, that are not too close to each other."""
     chosen: list[int] = []
-    for i in np.flatnonzero(_has_shape(isophotes))[::-1]:
+    for i in np.flatnonzero(isophotes.known)[::-1]:
         outermost = isophotes.sma[chosen[0]] if chosen else isophotes.sma[i]
         next_out = isophotes.sma[chosen[-1]] if chosen else np.inf
         if SMALLEST * outermost <= isophotes.sma[i] <= THINNING * next_out:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import map_coordinates
 
-from ..fit.isophote.result import COLUMNS, HARMONIC_COLUMNS, Isophotes
+from ..fit.isophote.result import COLUMNS, GEOMETRY, HARMONIC_COLUMNS, Isophotes
 from ..fit.isophote.rules import Rules
 from ..plugins.errors import UnsupportedOption
 from ..plugins.records import Request
@@ -37,7 +37,6 @@ IN_IMAGE_UNITS = (
     "flux_ellipse",
     "flux_circle",
 )
-GEOMETRY = ("x0", "y0", "ellipticity", "position_angle")
 GEOMETRY_ERRORS = tuple(f"{name}_err" for name in GEOMETRY)
 #: All columns that are errors, and all others.
 ERRORS = tuple(name for name in (*COLUMNS, *HARMONIC_COLUMNS) if name.endswith("_err"))

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from ..fit.isophote.api import forced_isophotes, isophotes
-from ..fit.isophote.result import COLUMNS, HARMONIC_COLUMNS, Isophotes
+from ..fit.isophote.result import COLUMNS, GEOMETRY, HARMONIC_COLUMNS, Isophotes
 from .fit_common import (
     ELLIPTICITY,
     FAMILY,
-    GEOMETRY,
     GEOMETRY_ERRORS,
     OTHER_VALUES,
     POSITION_ANGLE,

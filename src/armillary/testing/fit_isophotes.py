@@ -10,11 +10,10 @@ import numpy as np
 
 from ..fit.isophote.api import isophotes
 from ..fit.isophote.images import IsophoteWarning
-from ..fit.isophote.result import STOP_CODES, Isophotes
+from ..fit.isophote.result import GEOMETRY, STOP_CODES, Isophotes
 from .fit_common import (
     ELLIPTICITY,
     FAMILY,
-    GEOMETRY,
     GEOMETRY_ERRORS,
     OTHER_VALUES,
     POSITION_ANGLE,

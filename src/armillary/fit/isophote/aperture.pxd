@@ -116,16 +116,16 @@ cdef inline void aperture_sums(
         outer = span_of(circle, j - circle.y0, nx)
         inner = span_of(ellipse, j - ellipse.y0, nx)
         if inner.begin >= inner.end:
-            add(in_circle, pixels + j * nx, outer.begin, outer.end)
+            add_usable(in_circle, pixels + j * nx, outer.begin, outer.end)
             continue
-        add(in_circle, pixels + j * nx, outer.begin, inner.begin)
-        add(in_ellipse, pixels + j * nx, inner.begin, inner.end)
-        add(in_circle, pixels + j * nx, inner.end, outer.end)
+        add_usable(in_circle, pixels + j * nx, outer.begin, inner.begin)
+        add_usable(in_ellipse, pixels + j * nx, inner.begin, inner.end)
+        add_usable(in_circle, pixels + j * nx, inner.end, outer.end)
     in_circle.total += in_ellipse.total
     in_circle.n += in_ellipse.n
 
 
-cdef inline void add(
+cdef inline void add_usable(
     Sums* sums, const Pixel* row, Py_ssize_t begin, Py_ssize_t end
 ) noexcept nogil:
     """Add the usable pixels of some columns; none if they end before they begin."""

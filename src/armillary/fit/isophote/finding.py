@@ -17,8 +17,12 @@ MOST_VALUES = 10_000
 BLANK_PART = 0.05
 #: Standard deviation (pixels) of the smoothing that makes pixels of an object hang together.
 SMOOTHING = 1.5
+#: Part of the weights of a mean that usable pixels have at least.
+LEAST_USABLE = 0.1
 #: An object stands this many times the scatter of the smoothed image above its background.
 SIGNIFICANCE = 5.0
+#: Where the background has no scatter, what is brighter than this part of the brightest stands out.
+FAINTEST = 1e-6
 #: Of the light of a region, the part above this fraction of its brightest pixel has the shape
 #: of the object; the rest has that of its neighbours.
 CORE = 0.1
@@ -99,7 +103,7 @@ def _smoothed(image: np.ndarray) -> np.ndarray:
     scale = np.abs(image[usable]).max(initial=0.0) or 1.0
     total = gaussian_filter(np.where(usable, image / scale, 0.0), SMOOTHING)
     weight = gaussian_filter(usable.astype(np.float64), SMOOTHING)
-    near = weight > 0.1
+    near = weight > LEAST_USABLE
     return scale * np.divide(total, weight, out=np.full(image.shape, np.nan), where=near)
 
 
@@ -116,7 +120,7 @@ def _object(smooth: np.ndarray, known: Mapping[str, float], factor: int) -> np.n
     _, background, scatter = sigma_clipped_stats(values, sigma=3.0, maxiters=10)
     light = np.where(usable, smooth - background, 0.0)
     # An image without noise has no scatter; what differs from its background stands out.
-    threshold = SIGNIFICANCE * scatter or np.abs(light).max() * 1e-6
+    threshold = SIGNIFICANCE * scatter or FAINTEST * np.abs(light).max()
     bright = light > threshold
     regions, n_regions = label(bright, np.ones((3, 3)))
     chosen = 0

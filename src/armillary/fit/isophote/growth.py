@@ -188,7 +188,7 @@ def curve_of_growth(isophotes: Isophotes) -> CurveOfGrowth:
     """
     if not isinstance(isophotes, Isophotes):
         raise TypeError(f"isophotes must be Isophotes, not {type(isophotes).__name__}")
-    known = _known(isophotes)
+    known = isophotes.known | _known_centre(isophotes)
     ellipses = _Ellipses(isophotes, known)
     return CurveOfGrowth(
         sma=ellipses.sma,
@@ -200,10 +200,9 @@ def curve_of_growth(isophotes: Isophotes) -> CurveOfGrowth:
     )
 
 
-def _known(isophotes: Isophotes) -> np.ndarray:
-    shaped = np.isfinite(isophotes.ellipticity) & np.isfinite(isophotes.position_angle)
+def _known_centre(isophotes: Isophotes) -> np.ndarray:
     placed = np.isfinite(isophotes.x0) & np.isfinite(isophotes.y0)
-    return np.isfinite(isophotes.intensity) & placed & (shaped | (isophotes.sma == 0.0))
+    return (isophotes.sma == 0.0) & placed & np.isfinite(isophotes.intensity)
 
 
 def _integrated(sma: np.ndarray, area: np.ndarray, intensity: np.ndarray) -> np.ndarray:

@@ -54,6 +54,8 @@ COLUMNS: dict[str, type] = {
     "n_samples": int,
     "stop_code": int,
 }
+#: Those that say where an ellipse is, and of what shape.
+GEOMETRY = ("x0", "y0", "ellipticity", "position_angle")
 #: Those of shape (n, number of harmonics).
 HARMONIC_COLUMNS = ("a", "a_err", "b", "b_err")
 
@@ -162,6 +164,12 @@ class Isophotes:
     def converged(self) -> np.ndarray:
         """True where the fit converged (stop code 0), the value at the centre left out."""
         return (self.stop_code == 0) & (self.sma > 0.0)
+
+    @property
+    def known(self) -> np.ndarray:
+        """True where intensity and geometry are known, the value at the centre left out."""
+        finite = [np.isfinite(getattr(self, name)) for name in ("sma", "intensity", *GEOMETRY)]
+        return np.logical_and.reduce(finite) & (self.sma > 0.0)
 
     @property
     def gradient_rel_err(self) -> np.ndarray:

@@ -30,6 +30,7 @@ cdef extern from *:
     #define NARROWEST 0.05
     #define WIDEST 0.2
     #define GRADIENT_STEP 0.1
+    #define MARGIN 1e-6
     #define BILINEAR_AREA 2.0
     #define BILINEAR_VARIANCE (4.0 / 9.0)
     """
@@ -44,6 +45,7 @@ cdef extern from *:
     const double NARROWEST           # radians
     const double WIDEST
     const double GRADIENT_STEP       # of the semi-major axis
+    const double MARGIN              # pixels, far above the rounding of places
     const double BILINEAR_AREA       # pixels that a sample stands for, in IRAF's count
     const double BILINEAR_VARIANCE   # of a sample over that of a pixel
 
@@ -341,8 +343,8 @@ cdef inline void eight_between(
 
 cdef inline bint inside(const Ellipse* ellipse, Py_ssize_t ny, Py_ssize_t nx) noexcept nogil:
     """Whether an ellipse is certainly between the centres of the first and the last pixels."""
-    cdef double a = ellipse.sma + 1e-6
-    cdef double b = a * (1.0 - ellipse.ellipticity) + 1e-6
+    cdef double a = ellipse.sma + MARGIN
+    cdef double b = a * (1.0 - ellipse.ellipticity) + MARGIN
     cdef double sine = sin(ellipse.position_angle), cosine = cos(ellipse.position_angle)
     cdef double wide = sqrt(a * a * cosine * cosine + b * b * sine * sine)
     cdef double high = sqrt(a * a * sine * sine + b * b * cosine * cosine)

@@ -242,7 +242,7 @@ def save_table(
 
     Under the names of photutils position angles are there in radians, too.
     """
-    form = _format(path)["format"]
+    form = table_format(path)["format"]
     check_destination(path)
     if path.exists() and not overwrite:
         raise FileExistsError(f"{str(path)!r} is there already; overwrite=True replaces it")
@@ -276,7 +276,7 @@ def read_table(path: Path) -> Table:
     """
     from astropy.table import Table
 
-    options = _format(path)
+    options = table_format(path)
     content = path.read_bytes()
     try:
         with quiet():
@@ -286,7 +286,8 @@ def read_table(path: Path) -> Table:
         raise ValueError(f"{str(path)!r} is no table that can be read ({reason})") from None
 
 
-def _format(path: Path) -> dict[str, Any]:
+def table_format(path: Path) -> dict[str, Any]:
+    """What astropy is told to read or write the file, by its suffix."""
     try:
         return FORMATS[path.suffix.lower()]
     except KeyError:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.interpolate import CubicHermiteSpline, CubicSpline, PchipInterpolator
 
-from ..isophote.result import Isophotes
+from ..isophote.result import GEOMETRY, Isophotes
 
 #: Largest step of the tables, relative to the semi-major axis. A straight line across it stays
 #: within 1e-5 of a profile that falls with the third power.
@@ -32,8 +32,6 @@ MAX_STEPS = 1000
 SIGNIFICANT = 3.0
 #: The smallest scale of intensities, relative to the largest of them.
 SMALLEST_SCALE = 1e-12
-
-GEOMETRY = ("x0", "y0", "ellipticity", "position_angle")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +81,7 @@ def model_tables(isophotes: Isophotes, harmonics: bool) -> Tables:
 
 def _usable(isophotes: Isophotes) -> np.ndarray:
     """Which isophotes are ellipses of a known intensity."""
-    known = [getattr(isophotes, name) for name in ("sma", "intensity", *GEOMETRY)]
-    rows = np.flatnonzero(np.isfinite(known).all(axis=0) & (isophotes.sma > 0.0))
+    rows = np.flatnonzero(isophotes.known)
     if not len(rows):
         raise ValueError(
             f"isophotes has no usable ellipse: none of its {len(isophotes)} rows has a positive "
