@@ -33,14 +33,6 @@ SLEEPER = """
         sleep(600)
 """
 
-#: The command, with Ctrl-C as in a terminal, whatever started these tests.
-COMMAND = """
-import signal
-signal.signal(signal.SIGINT, signal.default_int_handler)
-from armillary.cli.main import main
-main()
-"""
-
 
 @pytest.fixture
 def commands(star, galaxy):
@@ -64,7 +56,7 @@ def test_it_ends_the_process_and_leaves_no_file(
     output = folder / "c.ecsv" if command == "search" or n_files == 1 else folder
     options = ["--backend", "sleeper", "--threads", threads, "-o", output]
     with subprocess.Popen(
-        [sys.executable, "-c", COMMAND, *map(str, commands[command](n_files) + options)],
+        [sys.executable, "-m", "armillary", *map(str, commands[command](n_files) + options)],
         env=environment([site]),
         stderr=subprocess.PIPE,
         text=True,

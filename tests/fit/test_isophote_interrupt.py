@@ -9,10 +9,9 @@ import sys
 import pytest
 
 ENDLESS = """
-import itertools, signal, sys
+import itertools, sys
 import armillary as arm
 from armillary.testing import simulated_galaxy
-signal.signal(signal.SIGINT, signal.default_int_handler)
 image = simulated_galaxy((256, 256), effective_radius=20.0, snr=50.0).image
 start = arm.fit.EllipseGeometry(128.0, 128.0, 10.0, 0.2, 0.5)
 

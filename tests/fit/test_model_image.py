@@ -347,11 +347,9 @@ def test_an_error_in_progress_ends_the_call() -> None:
 
 #: A model whose isophotes all cross, which takes many times as long as this test waits.
 ENDLESS = """
-import signal
 import numpy as np
 import armillary as arm
 from armillary.testing.fit_ellipse_model import isophotes_by_hand
-signal.signal(signal.SIGINT, signal.default_int_handler)
 rng = np.random.default_rng(1)
 sma = 1.1 ** np.arange(100)
 isophotes = isophotes_by_hand(
