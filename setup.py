@@ -50,6 +50,8 @@ SHARED = Extension("armillary._cyutility", [str(PACKAGE / "_cyutility.c")])
 KERNELS = {
     "search/box/kernel": ("baseline", "v3"),
     "search/box/unbinned": ("baseline",),
+    "convert/visibility/chunks": ("baseline",),
+    "convert/visibility/kernel": ("baseline",),
     "crossmatch/catalog/kernel": ("baseline",),
     "crossmatch/disk/healpix": ("baseline",),
     "crossmatch/sky/kernel": ("baseline",),

@@ -36,6 +36,12 @@ def image_data() -> Path:
     return _real_data("images")
 
 
+@pytest.fixture(scope="session")
+def visibility_data() -> Path:
+    """The folder of real visibilities; the same."""
+    return _real_data("visibilities")
+
+
 def _real_data(name: str) -> Path:
     root = Path(os.environ.get("ARMILLARY_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
     folder = root / name

@@ -14,7 +14,7 @@ from ._lazy import attach
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from . import crossmatch, fit, io, plugins, search, testing
+    from . import convert, crossmatch, fit, io, plugins, search, testing
     from .plugins.select import explain, set_backend, use_backend
     from .plugins.status import list_backends
     from .report import status
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Star",
     "__version__",
+    "convert",
     "crossmatch",
     "explain",
     "fit",
@@ -40,6 +41,7 @@ __getattr__, __dir__ = attach(
     __name__,
     {
         "Star": ".search.grid.star",
+        "convert": "",
         "crossmatch": "",
         "explain": ".plugins.select",
         "fit": "",

@@ -549,7 +549,7 @@ def test_a_killed_run_leaves_no_result_and_the_next_one_tidies_up(write, cluster
 
 
 def test_the_temporary_folder_of_a_run_that_lives_is_left_alone(write, tmp_path):
-    from armillary.crossmatch.disk.temporary import temporary_folder
+    from armillary.runtime.temporary import temporary_folder
 
     paths = write("left", [1.0], [1.0]), write("right", [1.0], [1.0])
     out = tmp_path / "out.parquet"

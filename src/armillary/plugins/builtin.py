@@ -85,3 +85,24 @@ def armillary_crossmatch() -> Iterator[Implementation]:
             summary="plain NumPy, every pair: the definition of the result",
             citation="Sinnott (1984), Sky & Telescope 68, 159",
         )
+
+
+@hookimpl
+def armillary_convert() -> Iterator[Implementation]:
+    memo = "UVH5 memo; Kemball & Wieringa (2000), CASA memo 229"
+    yield Implementation(
+        operation="convert.visibilities",
+        name="cpu",
+        target="armillary.convert.visibility.cpu:visibilities",
+        api=API_VERSION,
+        summary="one pass over all files, read ahead and merged by a compiled kernel",
+        citation=memo,
+    )
+    yield Implementation(
+        operation="convert.visibilities",
+        name="reference",
+        target="armillary.convert.visibility.reference:visibilities",
+        api=API_VERSION,
+        summary="the same pass with arithmetic in plain NumPy: the definition of the result",
+        citation=memo,
+    )

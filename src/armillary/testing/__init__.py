@@ -21,6 +21,9 @@ fit_ellipse_model.py     the checks of ``fit.ellipse_model``
 oracle.py                brute-force box fits that share no code with any backend
 brute_force.py           separations of all pairs, by a formula that no backend uses
 signals.py               simulated light curves
+observations.py          simulated observations of interferometers
+uvh5_files.py            the files that they are in
+interferometers.py       their astrometry, which shares no code with any backend
 galaxies.py              simulated images of galaxies
 skies.py                 made-up catalogues
 =======================  ========================================================
@@ -28,6 +31,7 @@ skies.py                 made-up catalogues
 
 from .galaxies import SimulatedGalaxy, simulated_galaxy
 from .kit import Check, CheckFailed, Outcome, checks, conformance, run_checks
+from .observations import SimulatedObservation, simulated_observation
 from .signals import SimulatedLightCurve, simulated_light_curve
 
 __all__ = [
@@ -36,9 +40,11 @@ __all__ = [
     "Outcome",
     "SimulatedGalaxy",
     "SimulatedLightCurve",
+    "SimulatedObservation",
     "checks",
     "conformance",
     "run_checks",
     "simulated_galaxy",
     "simulated_light_curve",
+    "simulated_observation",
 ]

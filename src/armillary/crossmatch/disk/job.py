@@ -37,7 +37,7 @@ from .report import CatalogsReport
 from .rows import Rows
 from .side import PIXEL, ROW, Side
 from .spill import SpilledRows
-from .temporary import temporary_folder
+from ...runtime.temporary import temporary_folder
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -1,0 +1,93 @@
+"""Where an observation goes: its name, and how it gets it when it is whole."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ..._files import check_destination
+
+#: Suffix -> format.
+FORMATS = {".ms": "ms", ".uvh5": "uvh5"}
+#: What stands for the time of an observation in the name of its output.
+TIME = "{time}"
+
+
+def format_of(out: Path, asked: str | None) -> str:
+    """The format of an output.
+
+    Raises
+    ------
+    ValueError
+        If there is none of that name, or none with that suffix.
+    """
+    known = ", ".join(map(repr, FORMATS.values()))
+    if asked is not None:
+        if asked not in FORMATS.values():
+            raise ValueError(f"format must be one of {known}, not {asked!r}")
+        return asked
+    try:
+        return FORMATS[out.suffix.lower()]
+    except KeyError:
+        raise ValueError(
+            f"the format of {out.name!r} is not known from its suffix, which must be one of "
+            f"{', '.join(FORMATS)}; or say format=, one of {known}"
+        ) from None
+
+
+def outputs(out: Path, first_times: list[float]) -> list[Path]:
+    """The outputs of observations that begin at these times (Julian date, UTC).
+
+    Raises
+    ------
+    ValueError
+        If there are several and the name has no place for the time, or two have the same.
+    """
+    if TIME not in out.name:
+        if len(first_times) > 1:
+            raise ValueError(
+                f"there are {len(first_times)} observations; out must then have {TIME} in its "
+                f"name, which {out.name!r} has not (a larger time_tolerance would join them)"
+            )
+        return [out] * len(first_times)
+    named = [out.with_name(out.name.replace(TIME, time_name(time))) for time in first_times]
+    if len(set(named)) < len(named):
+        raise ValueError(f"two observations would both be named {str(named[0])!r}")
+    return named
+
+
+def time_name(time: float) -> str:
+    """A Julian date (UTC) in the name of a file, to the second."""
+    from astropy.time import Time
+
+    return str(Time(time, format="jd", scale="utc", precision=0).isot)
+
+
+def check_output(out: Path, overwrite: bool) -> None:
+    """Make sure, before any work, that an output can be written.
+
+    Raises
+    ------
+    FileExistsError
+        If it is there already, and may not be replaced.
+    OSError
+        If nothing can be written there.
+    """
+    if out.exists() and not overwrite:
+        raise FileExistsError(f"{str(out)!r} is there already; overwrite=True replaces it")
+    # A Measurement Set is a folder, which may be replaced like a file.
+    check_destination(out.with_name(f".{out.name}.new"))
+
+
+def put_in_place(new: Path, out: Path, room: Path) -> None:
+    """Give an output its name; what had it before goes to a temporary folder, which is removed."""
+    if out.is_dir():
+        os.replace(out, room / f"{out.name}.old")
+    os.replace(new, out)
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of all files of a folder."""
+    if not path.is_dir():
+        return path.stat().st_size
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())

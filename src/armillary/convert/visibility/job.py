@@ -1,0 +1,244 @@
+"""One observation, from its files to its output, in one pass.
+
+Headers first, then blocks of rows: a block of every subband is read, merged by the kernel into the
+arrays of all channels and handed to the writer. One thread reads ahead while the other writes;
+there are never more than a few blocks in memory.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...runtime.progress import Progress
+from .grouping import Observation, VisibilityFile
+from .header import Header, read_header
+from .layout import Order, Rows, Window
+from .phasing import Phased
+from .uvh5_reader import Uvh5Reader
+from .writer import Writer
+
+#: Bytes of visibilities, flags and weights in a block of rows, about.
+BLOCK_BYTES = 12 << 20
+#: Blocks that are read before they are written.
+AHEAD = 1
+#: Bytes of one visibility with its flag and weight.
+VISIBILITY_BYTES = 13
+#: Channels may be this part of a channel off their even places before each turn is computed.
+EVEN = 1e-9
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Piece:
+    """One piece in time: a header of its rows, and how they are phased and ordered.
+
+    Attributes
+    ----------
+    header : Header
+    phased : Phased
+    order : Order
+    files : tuple of VisibilityFile or None
+        By subband.
+    first_row : int
+        Among those of the output.
+    """
+
+    header: Header
+    phased: Phased
+    order: Order
+    files: tuple[VisibilityFile | None, ...]
+    first_row: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """Rows of all channels of one spectral window."""
+
+    window: int
+    first_row: int
+    visibilities: np.ndarray
+    flags: np.ndarray
+    weights: np.ndarray
+
+
+def block_rows(n_channels: int, n_polarizations: int, chunk_rows: int, memory: float) -> int:
+    """Rows of a block: whole chunks, where they are not too large."""
+    wanted = min(BLOCK_BYTES, memory) / (VISIBILITY_BYTES * n_channels * n_polarizations)
+    rows = max(1, int(wanted))
+    return rows // chunk_rows * chunk_rows if rows >= chunk_rows else rows
+
+
+def blocks(
+    pieces: Sequence[Piece],
+    windows: Sequence[Window],
+    arithmetic: Any,
+    memory: float,
+) -> Iterator[Block]:
+    """All blocks of an observation, in the order of its rows.
+
+    Parameters
+    ----------
+    pieces, windows : sequence
+    arithmetic : module
+        With ``merge``.
+    memory : float
+        Bytes for a block.
+    """
+    for piece in pieces:
+        with ExitStack() as stack:
+            readers = [
+                None if file is None else stack.enter_context(Uvh5Reader(file))
+                for file in piece.files
+            ]
+            yield from _blocks_of_piece(piece, windows, readers, arithmetic, memory)
+
+
+def _blocks_of_piece(
+    piece: Piece,
+    windows: Sequence[Window],
+    readers: Sequence[Uvh5Reader | None],
+    arithmetic: Any,
+    memory: float,
+) -> Iterator[Block]:
+    n_rows, n_polarizations = piece.header.n_rows, len(piece.order.polarization)
+    n_channels = sum(window.n_channels for window in windows)
+    chunk_rows = max(reader.chunk_rows for reader in readers if reader is not None)
+    step = block_rows(n_channels, n_polarizations, chunk_rows, memory)
+    for start in range(0, n_rows, step):
+        stop = min(start + step, n_rows)
+        for number, window in enumerate(windows):
+            yield _merged(piece, number, window, readers, arithmetic, start, stop)
+
+
+def _merged(
+    piece: Piece,
+    number: int,
+    window: Window,
+    readers: Sequence[Uvh5Reader | None],
+    arithmetic: Any,
+    start: int,
+    stop: int,
+) -> Block:
+    shape = (stop - start, window.n_channels, len(piece.order.polarization))
+    visibilities = np.empty((*shape, 2), np.float32)
+    flags, weights = np.empty(shape, np.uint8), np.empty(shape, np.float32)
+    rows = slice(start, stop)
+    delta_w = piece.phased.delta_w
+    channel = 0
+    for subband, n_channels in zip(window.subbands, window.sizes, strict=True):
+        reader = readers[subband]
+        if reader is None:
+            there = slice(channel, channel + n_channels)
+            visibilities[:, there], flags[:, there], weights[:, there] = 0.0, 1, 0.0
+        else:
+            arithmetic.merge(
+                *reader.read(start, stop),
+                reader.frequency,
+                _is_even(reader.frequency),
+                None if delta_w is None else delta_w[rows],
+                piece.order.exchanged[rows],
+                piece.order.conjugate,
+                piece.order.source,
+                channel,
+                visibilities,
+                flags,
+                weights,
+            )
+        channel += n_channels
+    return Block(
+        number,
+        piece.first_row + start,
+        visibilities.view(np.complex64)[..., 0],
+        flags.view(bool),
+        weights,
+    )
+
+
+def _is_even(frequency: np.ndarray) -> bool:
+    """Whether channels are evenly spaced, but for the rounding of hertz."""
+    if len(frequency) < 3:
+        return True
+    even = np.linspace(frequency[0], frequency[-1], len(frequency))
+    return bool(np.all(np.abs(frequency - even) <= EVEN * abs(frequency[1] - frequency[0])))
+
+
+# ------------------------------------------------------------------ reading ahead
+
+
+class _Ahead:
+    """An iterator whose next items are made in a thread of its own."""
+
+    def __init__(self, items: Iterator[Block]) -> None:
+        self._queue: queue.Queue[tuple[Block | None, BaseException | None]] = queue.Queue(AHEAD)
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(
+            target=self._fill, args=(items,), name="armillary-reader", daemon=True
+        )
+
+    def __enter__(self) -> _Ahead:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.set()
+        while self._thread.is_alive():
+            with_room = not self._queue.empty()
+            if with_room:
+                self._queue.get()
+            self._thread.join(0.01)
+
+    def __iter__(self) -> Iterator[Block]:
+        while True:
+            item, error = self._queue.get()
+            if error is not None:
+                raise error
+            if item is None:
+                return
+            yield item
+
+    def _fill(self, items: Iterator[Block]) -> None:
+        try:
+            for item in items:
+                if self._stopped.is_set():
+                    return
+                self._queue.put((item, None))
+        except BaseException as error:
+            self._queue.put((None, error))
+        else:
+            self._queue.put((None, None))
+
+
+def run(
+    items: Iterator[Block], writer: Writer, n_visibilities: int, report: Progress | None
+) -> int:
+    """Write all blocks; give the number of visibilities that are flagged."""
+    flagged = done = 0
+    with _Ahead(items) as ahead:
+        for block in ahead:
+            writer.write(
+                block.window, block.first_row, block.visibilities, block.flags, block.weights
+            )
+            flagged += int(np.count_nonzero(block.flags))
+            done += block.flags.size
+            if report is not None:
+                report(done, n_visibilities)
+    return flagged
+
+
+def pieces_of(observation: Observation) -> list[Header]:
+    """A header for each piece in time: that of its first file."""
+    return [
+        read_header(next(file.path for file in piece if file is not None))
+        for piece in observation.pieces
+    ]
+
+
+def rows_of(pieces: Sequence[Piece]) -> list[Rows]:
+    """The rows of each piece."""
+    return [Rows.of(piece.header, piece.phased, piece.order) for piece in pieces]

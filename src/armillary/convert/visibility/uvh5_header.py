@@ -1,0 +1,318 @@
+"""Read the header of a UVH5 file, of every version of the format.
+
+The format is defined by the UVH5 memo (Lanman, Jacobs, Kittiwisit et al.); before version 1.0
+frequencies had an axis of spectral windows, channels one width, and phase centres a type: "drift"
+or "phased". Correlators still write that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .errors import VisibilityFileError
+from .header import SIDEREAL, UNPROJECTED, Header, PhaseCenter, Telescope
+
+if TYPE_CHECKING:
+    import h5py
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[h5py.File]:
+    """A file of HDF5; what is wrong with it is a sentence.
+
+    Raises
+    ------
+    FileNotFoundError, PermissionError, IsADirectoryError
+        If it cannot be opened for one of these reasons.
+    VisibilityFileError
+        If it is no HDF5, or damaged.
+    """
+    import h5py
+
+    with open(path, "rb"):
+        pass  # a better error than that of HDF5
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise VisibilityFileError(path, f"cannot be opened as HDF5: {_first_line(error)}") from None
+    with file:
+        yield file
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def read_uvh5_header(path: Path) -> Header:
+    """The header of a UVH5 file.
+
+    Raises
+    ------
+    VisibilityFileError
+        If it lacks something, or what it says cannot be.
+    """
+    with opened(path) as file:
+        try:
+            header = _Reader(path, file).header()
+        except VisibilityFileError:
+            raise
+        except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+            # A damaged file raises nearly anything.
+            raise VisibilityFileError(
+                path, f"has a header that cannot be read: {_first_line(error)}"
+            ) from error
+    return header
+
+
+class _Reader:
+    """One header, part by part."""
+
+    def __init__(self, path: Path, file: h5py.File) -> None:
+        self.path = path
+        for group in ("Header", "Data"):
+            if group not in file:
+                raise VisibilityFileError(path, f"is no UVH5: it has no group {group!r}")
+        self.group = file["Header"]
+
+    def header(self) -> Header:
+        time = self.array("time_array", np.float64)
+        n_rows = len(time)
+        frequency = self.array("freq_array", np.float64).reshape(-1)
+        number, centers = self.phase_centers(n_rows)
+        header = Header(
+            path=self.path,
+            version=self.text("version"),
+            time=time,
+            integration_time=np.broadcast_to(
+                self.array("integration_time", np.float64), n_rows
+            ).copy(),
+            antenna1=self.array("ant_1_array", np.int64),
+            antenna2=self.array("ant_2_array", np.int64),
+            uvw=self.array("uvw_array", np.float64),
+            lst=self.array("lst_array", np.float64) if "lst_array" in self.group else None,
+            phase_center_number=number,
+            phase_centers=centers,
+            frequency=frequency,
+            channel_width=self.channel_widths(len(frequency)),
+            spectral_window=self.spectral_windows(len(frequency)),
+            polarization=self.array("polarization_array", np.int64),
+            telescope=self.telescope(),
+            vis_units=self.text("vis_units", "uncalib"),
+            instrument=self.text("instrument"),
+            object_name=self.text("object_name"),
+            history=self.text("history"),
+            extra_keywords=self.extra_keywords(),
+        )
+        self.check(header)
+        return header
+
+    # -------------------------------------------------------------- values
+
+    def value(self, name: str) -> Any:
+        if name not in self.group:
+            raise VisibilityFileError(self.path, f"has no {name!r} in its header")
+        return self.group[name][()]
+
+    def array(self, name: str, dtype: type) -> np.ndarray:
+        value = np.asarray(self.value(name))
+        if value.dtype.kind not in "iufb":
+            raise VisibilityFileError(self.path, f"has a {name!r} that holds no numbers")
+        return np.ascontiguousarray(value, dtype)
+
+    def number(self, name: str) -> float:
+        value = np.asarray(self.value(name), dtype=float)
+        if value.size != 1 or not np.isfinite(value).all():
+            raise VisibilityFileError(self.path, f"has a {name!r} that is no number: {value!r:.60}")
+        return float(value.reshape(()))
+
+    def text(self, name: str, default: str = "") -> str:
+        return _text(self.group[name][()]) if name in self.group else default
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        return tuple(_text(value) for value in np.asarray(self.value(name)).reshape(-1))
+
+    # -------------------------------------------------------------- parts
+
+    def channel_widths(self, n_channels: int) -> np.ndarray:
+        """One for each channel, positive also where frequencies descend."""
+        width = np.abs(self.array("channel_width", np.float64)).reshape(-1)
+        if width.size not in (1, n_channels):
+            raise VisibilityFileError(
+                self.path, f"has {width.size} channel widths for {n_channels} channels"
+            )
+        return np.broadcast_to(width, n_channels).copy()
+
+    def spectral_windows(self, n_channels: int) -> np.ndarray:
+        if "flex_spw_id_array" in self.group:
+            return self.array("flex_spw_id_array", np.int64).reshape(-1)
+        first = self.array("spw_array", np.int64).reshape(-1)[:1]
+        return np.full(n_channels, first[0] if first.size else 0)
+
+    def telescope(self) -> Telescope:
+        numbers = self.array("antenna_numbers", np.int64)
+        positions = self.array("antenna_positions", np.float64)
+        if positions.shape != (len(numbers), 3):
+            raise VisibilityFileError(
+                self.path, f"has {len(numbers)} antennas and positions of shape {positions.shape}"
+            )
+        frame = self.text("telescope_frame", "itrs").lower()
+        if frame not in ("itrs", "itrf"):
+            raise VisibilityFileError(
+                self.path, f"has antennas in the frame {frame!r}; only 'itrs' can be converted"
+            )
+        diameters = None
+        if "antenna_diameters" in self.group:
+            diameters = np.broadcast_to(
+                self.array("antenna_diameters", np.float64).reshape(-1), numbers.shape
+            ).copy()
+        return Telescope(
+            name=self.text("telescope_name"),
+            longitude=np.radians(self.number("longitude")),
+            latitude=np.radians(self.number("latitude")),
+            altitude=self.number("altitude"),
+            antenna_numbers=numbers,
+            antenna_names=self.texts("antenna_names"),
+            antenna_positions=positions,
+            antenna_diameters=diameters,
+            mounts=self.texts("mount_type") if "mount_type" in self.group else None,
+            x_orientation=self.text("x_orientation").lower(),
+        )
+
+    def phase_centers(self, n_rows: int) -> tuple[np.ndarray, tuple[PhaseCenter, ...]]:
+        """The number of each row's, and what they are."""
+        if "phase_center_catalog" not in self.group:
+            return np.zeros(n_rows, np.int64), (self.old_phase_center(),)
+        catalog = self.group["phase_center_catalog"]
+        centers = tuple(
+            self.phase_center(int(number), catalog[number]) for number in sorted(catalog, key=int)
+        )
+        return self.array("phase_center_id_array", np.int64), centers
+
+    def phase_center(self, number: int, entry: Any) -> PhaseCenter:
+        values = {key: entry[key][()] for key in entry if entry[key].shape is not None}
+        return PhaseCenter(
+            number=number,
+            name=_text(values.get("cat_name", "")),
+            kind=_text(values.get("cat_type", "")),
+            frame=_text(values.get("cat_frame", "")),
+            epoch=_optional(values.get("cat_epoch")),
+            longitude=_optional(values.get("cat_lon")) or 0.0,
+            latitude=_optional(values.get("cat_lat")) or 0.0,
+            pm_ra=_optional(values.get("cat_pm_ra")),
+            pm_dec=_optional(values.get("cat_pm_dec")),
+        )
+
+    def old_phase_center(self) -> PhaseCenter:
+        """That of versions before 1.0."""
+        kind = self.text("phase_type")
+        name = self.text("object_name")
+        if kind == "drift":
+            return PhaseCenter(0, name or UNPROJECTED, UNPROJECTED)
+        if kind != "phased":
+            raise VisibilityFileError(
+                self.path, f"has the phase_type {kind!r}; it must be 'drift' or 'phased'"
+            )
+        return PhaseCenter(
+            number=0,
+            name=name or "unknown",
+            kind=SIDEREAL,
+            frame=self.text("phase_center_frame", "icrs"),
+            epoch=self.number("phase_center_epoch"),
+            longitude=self.number("phase_center_ra"),
+            latitude=self.number("phase_center_dec"),
+        )
+
+    def extra_keywords(self) -> dict[str, Any]:
+        if "extra_keywords" not in self.group:
+            return {}
+        group = self.group["extra_keywords"]
+        return {key: _plain(group[key]) for key in group if hasattr(group[key], "shape")}
+
+    # -------------------------------------------------------------- what must fit together
+
+    def check(self, header: Header) -> None:
+        n_rows = header.n_rows
+        if not n_rows or not header.n_channels or not header.n_polarizations:
+            raise VisibilityFileError(self.path, "is empty: it has no rows, channels or pols")
+        rows = {
+            "integration_time": header.integration_time,
+            "ant_1_array": header.antenna1,
+            "ant_2_array": header.antenna2,
+            "uvw_array": header.uvw,
+            "lst_array": header.lst,
+            "phase_center_id_array": header.phase_center_number,
+        }
+        for name, array in rows.items():
+            shape = (n_rows, 3) if name == "uvw_array" else (n_rows,)
+            if array is not None and array.shape != shape:
+                raise VisibilityFileError(
+                    self.path, f"has {n_rows} times and a {name!r} of shape {array.shape}"
+                )
+        if not np.isfinite(header.time).all():
+            raise VisibilityFileError(self.path, "has times that are not finite")
+        self.check_frequencies(header)
+        self.check_names(header)
+
+    def check_frequencies(self, header: Header) -> None:
+        if header.spectral_window.shape != header.frequency.shape:
+            raise VisibilityFileError(
+                self.path,
+                f"has {header.n_channels} channels, but {len(header.spectral_window)} of them "
+                f"with a spectral window",
+            )
+        steps = np.diff(header.frequency)
+        rises = not header.is_descending
+        if not np.isfinite(header.frequency).all() or not np.all(
+            steps > 0.0 if rises else steps < 0.0
+        ):
+            raise VisibilityFileError(self.path, "has frequencies that neither rise nor fall")
+
+    def check_names(self, header: Header) -> None:
+        """Antennas and phase centres that rows name are there."""
+        known = header.telescope.antenna_numbers
+        for antennas in (header.antenna1, header.antenna2):
+            strange = np.setdiff1d(antennas, known)
+            if len(strange):
+                raise VisibilityFileError(
+                    self.path, f"has visibilities of antenna {strange[0]}, which has no position"
+                )
+        numbers = [center.number for center in header.phase_centers]
+        strange = np.setdiff1d(header.phase_center_number, numbers)
+        if len(strange):
+            raise VisibilityFileError(
+                self.path, f"has rows of phase centre {strange[0]}, which it does not describe"
+            )
+        if len(header.telescope.antenna_names) != len(known):
+            raise VisibilityFileError(
+                self.path,
+                f"has {len(known)} antennas and {len(header.telescope.antenna_names)} names",
+            )
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        value = value.reshape(-1)[0] if value.size else ""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _optional(value: Any) -> float | None:
+    """A number, if there is just one."""
+    array = np.asarray(value, dtype=object).reshape(-1)
+    if array.size != 1 or array[0] is None:
+        return None
+    return float(array[0])
+
+
+def _plain(dataset: Any) -> Any:
+    """A keyword as Python has it."""
+    if dataset.shape is None:
+        return None
+    value = dataset[()]
+    if isinstance(value, bytes) or getattr(value, "dtype", np.dtype(float)).kind in "SO":
+        return _text(value) if np.ndim(value) == 0 else [_text(one) for one in value.reshape(-1)]
+    return value.item() if np.ndim(value) == 0 else value

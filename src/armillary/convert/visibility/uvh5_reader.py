@@ -1,0 +1,151 @@
+"""Read visibilities, flags and weights of a UVH5 file, block by block and each byte once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .chunk_map import mapped
+from .errors import VisibilityFileError
+from .grouping import VisibilityFile
+
+DATASETS = ("visdata", "flags", "nsamples")
+#: Slots of HDF5's table of chunks, a prime: many more than chunks in the cache.
+CACHE_SLOTS = 10_007
+#: Bytes of the cache of chunks beyond those that one row of chunks takes.
+CACHE_SPARE = 1 << 16
+
+
+class Uvh5Reader:
+    """An open file; a context manager.
+
+    Parameters
+    ----------
+    about : VisibilityFile
+        What its header says; the datasets must be of that shape.
+
+    Raises
+    ------
+    VisibilityFileError
+        If a dataset is missing, or of another shape or type.
+    """
+
+    def __init__(self, about: VisibilityFile) -> None:
+        import h5py
+
+        self.path = about.path
+        self.frequency = about.recorded_frequency
+        self.shape = about.n_rows, len(about.frequency), about.n_polarizations
+        try:
+            self.file = h5py.File(self.path, "r", rdcc_nbytes=0)
+            with self.file:
+                sizes = [_row_of_chunks(self._dataset(name)) for name in DATASETS]
+            # A chunk is looked at by several blocks, but read and decompressed once.
+            self.file = h5py.File(
+                self.path,
+                "r",
+                rdcc_nbytes=max(sizes) + CACHE_SPARE,
+                rdcc_nslots=CACHE_SLOTS,
+                rdcc_w0=1.0,
+            )
+            self.datasets = [self._dataset(name) for name in DATASETS]
+            self.maps = [mapped(dataset) for dataset in self.datasets]
+            self.raw = open(self.path, "rb", buffering=0)  # noqa: SIM115
+        except VisibilityFileError:
+            self.close()
+            raise
+        except (OSError, RuntimeError, KeyError) as error:
+            self.close()
+            raise VisibilityFileError(self.path, f"cannot be read: {error}") from error
+
+    def _dataset(self, name: str) -> Any:
+        if f"Data/{name}" not in self.file:
+            raise VisibilityFileError(self.path, f"has no dataset 'Data/{name}'")
+        dataset = self.file["Data"][name]
+        shape = self.shape
+        if dataset.shape not in (shape, (shape[0], 1, *shape[1:])):
+            raise VisibilityFileError(
+                self.path,
+                f"has {name!r} of shape {dataset.shape}; its header says {shape} (rows, "
+                f"channels, polarizations)",
+            )
+        return dataset
+
+    def __enter__(self) -> Uvh5Reader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        for name in ("file", "raw"):
+            if getattr(self, name, None):
+                getattr(self, name).close()
+
+    @property
+    def chunk_rows(self) -> int:
+        """Rows of a chunk of visibilities; 1 if they are not in chunks."""
+        chunks = self.datasets[0].chunks
+        return chunks[0] if chunks else 1
+
+    def read(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Rows of the file.
+
+        Returns
+        -------
+        visibilities : ndarray of float32 or float64, shape (n_rows, n_channels, n_polarizations, 2)
+            Real and imaginary parts.
+        flags : ndarray of uint8, shape (n_rows, n_channels, n_polarizations)
+        weights : ndarray of float32, the same shape
+
+        Raises
+        ------
+        VisibilityFileError
+            If the file is damaged there.
+        """
+        shape = (stop - start, *self.shape[1:])
+        try:
+            visibilities, flags, weights = (self._rows(i, start, stop) for i in range(3))
+        except (OSError, RuntimeError) as error:
+            raise VisibilityFileError(
+                self.path, f"cannot be read from row {start} to {stop - 1}: {error}"
+            ) from error
+        return (
+            self._pairs(visibilities.reshape(shape)),
+            np.ascontiguousarray(flags.reshape(shape), bool).view(np.uint8),
+            np.ascontiguousarray(weights.reshape(shape), np.float32),
+        )
+
+    def _rows(self, number: int, start: int, stop: int) -> np.ndarray:
+        """Of one dataset: past HDF5 where that can be, which is several times as fast."""
+        mapped_chunks = self.maps[number]
+        if mapped_chunks is None:
+            return self.datasets[number][start:stop]
+        return mapped_chunks.read(self.raw, start, stop)
+
+    def _pairs(self, visibilities: np.ndarray) -> np.ndarray:
+        """Complex numbers, or records of two whole numbers, as pairs of real ones."""
+        dtype = visibilities.dtype
+        if dtype.names is not None and {"r", "i"} <= set(dtype.names):
+            parts = np.stack([visibilities["r"], visibilities["i"]], axis=-1)
+            # 32 bits of a whole number do not fit into those of a float32.
+            return parts.astype(np.float64)
+        if dtype.kind != "c":
+            raise VisibilityFileError(
+                self.path, f"has visibilities of type {dtype}; they must be complex"
+            )
+        wide = np.float64 if dtype.itemsize > 8 else np.float32
+        native = np.ascontiguousarray(visibilities, np.result_type(wide, np.complex64))
+        return native.view(wide).reshape(*visibilities.shape, 2)
+
+
+def _row_of_chunks(dataset: Any) -> int:
+    """Bytes of the chunks that hold the same rows."""
+    if not dataset.chunks:
+        return 0
+    numbers = dataset.chunks[0] * dataset.dtype.itemsize
+    for length, chunk in zip(dataset.shape[1:], dataset.chunks[1:], strict=True):
+        numbers *= -(-length // chunk) * chunk
+    return int(numbers)
