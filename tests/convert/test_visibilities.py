@@ -369,6 +369,8 @@ def cut_in_time(path: Path, folder: Path, part: int) -> Path:
                     values = dataset[half]
                     del file[group][name]
                     file[group][name] = values
+        file["Header/Nblts"][()] = len(file["Header/time_array"])
+        file["Header/Ntimes"][()] = len(np.unique(file["Header/time_array"]))
     return out
 
 

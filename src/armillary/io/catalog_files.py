@@ -43,8 +43,8 @@ class CatalogFile:
         What it is: "Parquet", "FITS", "CSV", "ECSV", "VOTable", "HATS", or "folder of Parquet
         files".
     schema : pyarrow.Schema
-        All columns; units, where the file states them, are in the metadata of a field under
-        ``b"unit"``.
+        All columns; what the file states of them is in the metadata of a field: the unit under
+        ``b"unit"``, what it is under ``b"description"``.
     n_rows : int or None
         None where only reading tells, as with text.
     """

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 import numpy as np
 
 from armillary.io.catalog_arrays import arrow_array
+from armillary.io.catalog_ecsv import described_columns
 from armillary.io.catalog_rows import Rows, field, reason, refuse_repeated
 from armillary.io.errors import CatalogFileError
 from armillary.io.quiet import quiet
@@ -23,6 +24,8 @@ __all__ = ["open_fits"]
 
 #: Bytes of a section, all columns of its rows together. Rows of a wide table can be long.
 _SECTION_BYTES = 32 << 20
+_ASTROPY_BEGINS = "--BEGIN-ASTROPY-SERIALIZED-COLUMNS--"
+_ASTROPY_ENDS = "--END-ASTROPY-SERIALIZED-COLUMNS--"
 _INTEGERS = "BIJK"
 _VARIABLE_LENGTH = "PQ"
 
@@ -32,6 +35,7 @@ class _Column(NamedTuple):
 
     name: str
     unit: str | None
+    description: str | None
     format: (
         Any  # astropy's: .format is the letter, .repeat the number, .p_format of what arrays are
     )
@@ -59,7 +63,7 @@ def open_fits(path: Path, gzipped: bool) -> Rows:
     with _damage_told(), _content(path, gzipped) as file:
         table = _find_table(path, gzipped, file)
     _refuse_truncated(table)
-    fields = [field(c.name, _type(table, c), c.unit) for c in table.columns.values()]
+    fields = [field(c.name, _type(table, c), c.unit, c.description) for c in table.columns.values()]
 
     def read(names: list[str], rows: int) -> Iterator[pa.RecordBatch]:
         columns = [table.columns[name] for name in names]
@@ -120,16 +124,41 @@ def _described(path: Path, gzipped: bool, hdu: Any) -> _Table:
             f"the rows of its table have {hdu.header['NAXIS1']} bytes, "
             f"and its columns together {row.itemsize}"
         )
-    columns = {c.name: _column(c) for c in hdu.columns}
+    described = _descriptions(hdu)
+    columns = {c.name: _column(c, described.get(c.name)) for c in hdu.columns}
     offset, n_rows = hdu.fileinfo()["datLoc"], hdu.header["NAXIS2"]
     return _Table(path, gzipped, offset, n_rows, row, columns)
 
 
-def _column(described: Any) -> _Column:
+def _descriptions(hdu: Any) -> dict[str, str]:
+    """What the header says of columns: as TOPCAT and others write it, or as astropy does.
+
+    Neither is in the FITS standard.
+    """
+    keywords = {
+        column.name: hdu.header.get(f"TCOMM{number}")
+        for number, column in enumerate(hdu.columns, start=1)
+    }
+    return _described_in_comments(hdu) | {name: text for name, text in keywords.items() if text}
+
+
+def _described_in_comments(hdu: Any) -> dict[str, str]:
+    """Descriptions from the ECSV header that astropy puts between two comments."""
+    comments = [str(comment) for comment in hdu.header.get("COMMENT", ())]
+    if not {_ASTROPY_BEGINS, _ASTROPY_ENDS} <= set(comments):
+        return {}
+    lines = comments[comments.index(_ASTROPY_BEGINS) + 1 : comments.index(_ASTROPY_ENDS)]
+    # What is too long for a comment goes on in the next one, after a backslash.
+    text = "\n".join(lines).replace("\\\n", "")
+    columns = described_columns(text.split("\n"))
+    return {c["name"]: c["description"] for c in columns if "description" in c}
+
+
+def _column(described: Any, description: str | None) -> _Column:
     null = described.null if described.null not in (None, "") else None
     scale = described.bscale if described.bscale not in (None, "") else 1
     zero = described.bzero if described.bzero not in (None, "") else 0
-    return _Column(described.name, described.unit, described.format, null, scale, zero)
+    return _Column(described.name, described.unit, description, described.format, null, scale, zero)
 
 
 def _refuse_truncated(table: _Table) -> None:

@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from armillary.io.catalog_hats import along_the_sky
-from armillary.io.catalog_rows import UNIT, Rows, field, reason, refuse_repeated
+from armillary.io.catalog_rows import (
+    DESCRIPTION,
+    UNIT,
+    Rows,
+    field,
+    reason,
+    refuse_repeated,
+)
 from armillary.io.errors import CatalogFileError
 
 if TYPE_CHECKING:
@@ -108,11 +115,17 @@ def _footer(path: Path) -> _Footer:
 
 
 def _plain(schema: pa.Schema) -> pa.Schema:
-    """The schema as we hand it on: units only, and plain types."""
+    """The schema as we hand it on: units and descriptions only, and plain types."""
     import pyarrow as pa
 
-    units = _units(schema)
-    return pa.schema([field(f.name, _decoded(f.type), units.get(f.name)) for f in schema])
+    header = _astropy_header(schema)
+    units, descriptions = (
+        {column.name: _told(column, header.get(column.name, {}), key) for column in schema}
+        for key in (UNIT, DESCRIPTION)
+    )
+    return pa.schema(
+        [field(f.name, _decoded(f.type), units[f.name], descriptions[f.name]) for f in schema]
+    )
 
 
 def _decoded(kind: pa.DataType) -> pa.DataType:
@@ -127,21 +140,25 @@ def _decoded(kind: pa.DataType) -> pa.DataType:
     return pa.type_for_alias(_VIEWS[str(kind)]) if str(kind) in _VIEWS else kind
 
 
-def _units(schema: pa.Schema) -> dict[str, str]:
-    """Units from the fields, or from the header that astropy writes."""
-    units: dict[str, str] = {}
+def _astropy_header(schema: pa.Schema) -> dict[str, dict[str, Any]]:
+    """What the header that astropy writes says of each column."""
     header = (schema.metadata or {}).get(_ASTROPY_HEADER)
-    if header is not None:
-        from armillary.io.catalog_ecsv import described_columns
+    if header is None:
+        return {}
+    from armillary.io.catalog_ecsv import described_columns
 
-        columns = described_columns(header.decode(errors="replace").split("\n"))
-        units = {column["name"]: column["unit"] for column in columns if "unit" in column}
-    return units | {one.name: unit for one in schema if (unit := _unit(one)) is not None}
+    columns = described_columns(header.decode(errors="replace").split("\n"))
+    return {column["name"]: column for column in columns}
+
+
+def _told(column: pa.Field, header: dict[str, Any], key: bytes) -> str | None:
+    """What the field says, or else the header."""
+    text = (column.metadata or {}).get(key)
+    return header.get(key.decode()) if text is None else text.decode(errors="replace")
 
 
 def _unit(column: pa.Field) -> str | None:
-    unit = (column.metadata or {}).get(UNIT)
-    return None if unit is None else unit.decode(errors="replace")
+    return _told(column, {}, UNIT)
 
 
 def _unified(schema: pa.Schema, other: pa.Schema) -> pa.Schema:
@@ -177,7 +194,8 @@ def _wider(before: pa.Field, here: pa.Field) -> pa.Field:
             f"its column {here.name!r} is {here.type}, and that of the files before it "
             f"{before.type}"
         ) from None
-    return field(here.name, kind, next(iter(units), None))
+    descriptions = (_told(one, {}, DESCRIPTION) for one in (before, here))
+    return field(here.name, kind, next(iter(units), None), next(filter(None, descriptions), None))
 
 
 def _batches(

@@ -10,10 +10,10 @@ from armillary.io.errors import CatalogFileError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["UNIT", "Rows", "field", "reason", "refuse_repeated", "regrouped"]
+__all__ = ["DESCRIPTION", "UNIT", "Rows", "field", "reason", "refuse_repeated", "regrouped"]
 
-#: Key of the metadata of a field under which its unit stands.
-UNIT = b"unit"
+#: Keys of the metadata of a field under which its unit and what describes it stand.
+UNIT, DESCRIPTION = b"unit", b"description"
 
 _LONGEST_REASON = 200  # characters
 
@@ -26,7 +26,7 @@ class Rows(NamedTuple):
     format : str
         Its name, for people.
     schema : pyarrow.Schema
-        All columns; no metadata but the units of the fields.
+        All columns; no metadata but units and descriptions of the fields.
     n_rows : int or None
         None where only reading tells.
     read : callable
@@ -41,12 +41,18 @@ class Rows(NamedTuple):
     read: Callable[[list[str], int], Iterator[pa.RecordBatch]]
 
 
-def field(name: str, kind: pa.DataType, unit: object = None) -> pa.Field:
-    """A column of a schema, with its unit where there is one."""
+def field(
+    name: str, kind: pa.DataType, unit: object = None, description: object = None
+) -> pa.Field:
+    """A column of a schema, with its unit and what describes it, where there are any.
+
+    A description is one line; formats break long ones.
+    """
     import pyarrow as pa
 
-    text = "" if unit is None else str(unit).strip()
-    return pa.field(name, kind, metadata={UNIT: text} if text else None)
+    told = {UNIT: unit, DESCRIPTION: description}
+    texts = {key: " ".join(str(text).split()) for key, text in told.items() if text is not None}
+    return pa.field(name, kind, metadata={k: text for k, text in texts.items() if text} or None)
 
 
 def regrouped(pieces: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBatch]:

@@ -75,7 +75,7 @@ def open_text(path: Path, gzipped: bool) -> Rows:
     sample = _sample(path, gzipped)
     layout = _layout(sample)
     types = _inferred_types(sample.data[layout.first :], layout)
-    return _rows("CSV", path, gzipped, layout, types, {}, _is_empty(sample, layout))
+    return _rows("CSV", path, gzipped, layout, types, {}, {}, _is_empty(sample, layout))
 
 
 def open_ecsv(path: Path, gzipped: bool) -> Rows:
@@ -94,8 +94,12 @@ def open_ecsv(path: Path, gzipped: bool) -> Rows:
     if _split(sample.header, layout.delimiter) != layout.names:
         raise CatalogFileError("the names in its first row are not those of its ECSV header")
     types = {c["name"]: pa.type_for_alias(_ECSV_TYPES[c["datatype"]]) for c in columns}
-    units = {c["name"]: c["unit"] for c in columns if "unit" in c}
-    return _rows("ECSV", path, gzipped, layout, types, units, _is_empty(sample, layout))
+    units, descriptions = (
+        {c["name"]: c[key] for c in columns if key in c} for key in ("unit", "description")
+    )
+    return _rows(
+        "ECSV", path, gzipped, layout, types, units, descriptions, _is_empty(sample, layout)
+    )
 
 
 def _rows(
@@ -105,6 +109,7 @@ def _rows(
     layout: _Layout,
     types: dict[str, pa.DataType],
     units: dict[str, str],
+    descriptions: dict[str, str],
     is_empty: bool,
 ) -> Rows:
     import pyarrow as pa
@@ -113,7 +118,10 @@ def _rows(
         if not is_empty:
             yield from _batches(path, gzipped, layout, types, names)
 
-    schema = pa.schema([field(name, types[name], units.get(name)) for name in layout.names])
+    fields = [
+        field(name, types[name], units.get(name), descriptions.get(name)) for name in layout.names
+    ]
+    schema = pa.schema(fields)
     return Rows(format, schema, 0 if is_empty else None, read)
 
 

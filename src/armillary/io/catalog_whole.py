@@ -54,7 +54,7 @@ def _rows(format: str, table: Any) -> Rows:
     refuse_repeated(table.colnames)
     arrays = [_array(table[name]) for name in table.colnames]
     fields = [
-        field(name, array.type, table[name].unit)
+        field(name, array.type, table[name].unit, table[name].description)
         for name, array in zip(table.colnames, arrays, strict=True)
     ]
     schema = pa.schema(fields)

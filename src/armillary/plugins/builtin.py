@@ -91,6 +91,13 @@ def armillary_crossmatch() -> Iterator[Implementation]:
 def armillary_convert() -> Iterator[Implementation]:
     memo = "UVH5 memo; Kemball & Wieringa (2000), CASA memo 229"
     yield Implementation(
+        operation="convert.catalog",
+        name="cpu",
+        target="armillary.convert.catalogs.api:catalog",
+        api=API_VERSION,
+        summary="streamed into Parquet, with types and units put together",
+    )
+    yield Implementation(
         operation="convert.visibilities",
         name="cpu",
         target="armillary.convert.visibility.cpu:visibilities",

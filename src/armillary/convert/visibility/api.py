@@ -12,20 +12,20 @@ from ... import __version__
 from ...plugins.call import call
 from ...plugins.errors import ContractError
 from ...plugins.records import Request
-from ...plugins.select import Plan, choose
+from ...plugins.select import DEFAULT, Plan, choose
 from ...runtime.memory import memory_limit
 from ...runtime.progress import Progress, reporting
 from ...runtime.temporary import temporary_folder
 from ...runtime.threads import thread_count
+from ..formats import Format, asked_for
 from .destination import check_output, format_of, outputs, put_in_place, size_of
 from .errors import VisibilityFileError
 from .grouping import Observation, VisibilityFile, observations
-from .header import read_header
 from .inputs import files_of
 from .phasing import Direction, Target, direction
 from .report import ConversionReport, ObservationReport, Skipped
+from .sources import OPERATION, Files
 
-OPERATION = "convert.visibilities"
 SPECTRAL_WINDOWS = ("merge", "keep")
 ON_INCOMPLETE = ("error", "skip", "fill")
 COLUMNS = ("DATA", "MODEL_DATA", "CORRECTED_DATA")
@@ -141,11 +141,14 @@ def visibilities(
     target = _target(phase)
     destination = Path(out)
     kind = format_of(destination, format)
+    reader = asked_for(OPERATION, backend)
+    files = Files(reader if isinstance(reader, Format) else None)
     options = _Options(kind, target, spectral_windows == "merge", _columns(columns, kind))
-    plan = choose(Request(OPERATION, options={"format": kind}), backend)
+    # A converter that was asked for reads; the default does the rest.
+    plan = choose(Request(OPERATION), DEFAULT if isinstance(reader, Format) else backend)
     _require_casacore(kind)
     every = observations(
-        [VisibilityFile.of(read_header(path)) for path in files_of(inputs)],
+        [VisibilityFile.of(files.header(path)) for path in files_of(inputs)],
         _tolerance(time_tolerance),
         expected_subbands,
     )
@@ -155,7 +158,11 @@ def visibilities(
     named = outputs(destination, [observation.first_time for observation in wanted])
     for path in named:
         check_output(path, overwrite)
-    conveniences = {"threads": thread_count(threads), "memory": _block_memory(memory)}
+    conveniences = {
+        "files": files,
+        "threads": thread_count(threads),
+        "memory": _block_memory(memory),
+    }
     total = sum(map(_size, wanted))
     done = 0
     reports = []
@@ -170,7 +177,9 @@ def visibilities(
 class _Options:
     """What every observation of a call is asked for."""
 
-    def __init__(self, kind: str, target: Target, merge: bool, columns: tuple[str, ...]) -> None:
+    def __init__(
+        self, kind: str | Format, target: Target, merge: bool, columns: tuple[str, ...]
+    ) -> None:
         self.format, self.target, self.merge, self.columns = kind, target, merge, columns
 
     def in_words(self) -> str:
@@ -321,7 +330,7 @@ def _target(phase: Any) -> Target:
     return direction("phase", phase)
 
 
-def _columns(columns: Any, kind: str) -> tuple[str, ...]:
+def _columns(columns: Any, kind: str | Format) -> tuple[str, ...]:
     names = (columns,) if isinstance(columns, str) else tuple(columns)
     strange = [name for name in names if name not in COLUMNS]
     if strange or "DATA" not in names or len(set(names)) < len(names):
@@ -330,11 +339,11 @@ def _columns(columns: Any, kind: str) -> tuple[str, ...]:
             f"each once, not {names!r}"
         )
     if kind != "ms" and names != ("DATA",):
-        raise ValueError(f"columns are those of a Measurement Set; a {kind} file has only 'DATA'")
+        raise ValueError("columns are those of a Measurement Set; other formats have only 'DATA'")
     return names
 
 
-def _require_casacore(kind: str) -> None:
+def _require_casacore(kind: str | Format) -> None:
     if kind != "ms":
         return
     try:

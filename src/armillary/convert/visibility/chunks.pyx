@@ -26,8 +26,9 @@ def scatter(
     cdef Py_ssize_t i, row, channel, rows_from, rows_to, channels, pols
     cdef const uint8_t* values
     cdef uint8_t* to
-    if out.shape[3] != item or not n_rows:
+    if not n_rows:
         return
+    require_inside(source.shape[0], place, corner, chunk, item, n_channels, n_pol)
     with nogil:
         for i in range(place.shape[0]):
             rows_from = max(<Py_ssize_t>corner[i, 0], first_row)
@@ -51,6 +52,22 @@ def scatter(
                             to + channel * n_pol * item, values + channel * chunk[2] * item,
                             pols * item,
                         )
+
+
+cdef require_inside(
+    Py_ssize_t n_bytes, const int64_t[::1] place, const int64_t[:, ::1] corner,
+    const int64_t[::1] chunk, Py_ssize_t item, Py_ssize_t n_channels, Py_ssize_t n_pol,
+):
+    """What a damaged file says of its chunks must not write elsewhere."""
+    cdef Py_ssize_t i, size = chunk[0] * chunk[1] * chunk[2] * item
+    for i in range(place.shape[0]):
+        if not (
+            0 <= place[i] <= n_bytes - size
+            and 0 <= corner[i, 0]
+            and 0 <= corner[i, 1] < n_channels
+            and 0 <= corner[i, 2] < n_pol
+        ):
+            raise ValueError(f"the chunk at {tuple(corner[i])} lies outside of its dataset")
 
 
 ctypedef fused Value:

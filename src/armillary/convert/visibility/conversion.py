@@ -7,23 +7,27 @@ from pathlib import Path
 from typing import Any
 
 from ...runtime.progress import Progress
+from ..formats import Format
 from .grouping import Observation
-from .job import Piece, blocks, pieces_of, rows_of, run
+from .job import Piece, blocks, headers_of, rows_of, run
 from .layout import casa_order, file_order, joined, windows
 from .phasing import Target, phase, renumbered
+from .sources import Files
 from .writer import Output, Writer
 
 
 def convert(
     arithmetic: Any,
+    files: Files,
     observation: Observation,
     out: Path,
-    format: str,
+    format: str | Format,
     phase_center: Target,
     merge: bool,
     columns: tuple[str, ...],
     history: Sequence[str],
     memory: float,
+    threads: int,
     progress: Progress | None,
 ) -> int:
     """Write an observation; give the number of visibilities that are flagged.
@@ -32,11 +36,13 @@ def convert(
     ----------
     arithmetic : module
         With ``merge``: the kernel or its definition.
+    files : Files
+        Who reads them.
     observation : Observation
     out : Path
         What does not exist yet.
-    format : str
-        "ms" or "uvh5".
+    format : str or Format
+        "ms" or "uvh5", or a plugin's converter.
     phase_center : Direction, "meridian" or None
     merge : bool
         Whether spectral windows without a gap become one.
@@ -44,9 +50,11 @@ def convert(
     history : sequence of str
     memory : float
         Bytes for a block.
+    threads : int
+        With 2 or more one reads ahead.
     progress : callable or None
     """
-    pieces = _pieces(observation, format, phase_center)
+    pieces = _pieces(files, observation, format, phase_center)
     output = Output(
         path=out,
         header=pieces[0].header,
@@ -64,8 +72,8 @@ def convert(
     )
     writer = _writer(format, output)
     try:
-        every = blocks(pieces, output.windows, arithmetic, memory)
-        flagged = run(every, writer, n_visibilities, progress)
+        every = blocks(files, pieces, output.windows, arithmetic, memory)
+        flagged = run(every, writer, n_visibilities, threads, progress)
         writer.close()
     except BaseException:
         writer.abandon()
@@ -73,18 +81,23 @@ def convert(
     return flagged
 
 
-def _pieces(observation: Observation, format: str, phase_center: Target) -> list[Piece]:
-    headers = pieces_of(observation)
+def _pieces(
+    files: Files, observation: Observation, format: str | Format, phase_center: Target
+) -> list[Piece]:
+    headers = headers_of(files, observation)
     phased = renumbered([phase(header, phase_center) for header in headers])
     order = casa_order if format == "ms" else file_order
     pieces, first_row = [], 0
-    for header, rows, files in zip(headers, phased, observation.pieces, strict=True):
-        pieces.append(Piece(header, rows, order(header), files, first_row))
+    for header, rows, subbands in zip(headers, phased, observation.pieces, strict=True):
+        pieces.append(Piece(header, rows, order(header), subbands, first_row))
         first_row += header.n_rows
     return pieces
 
 
-def _writer(format: str, output: Output) -> Writer:
+def _writer(format: str | Format, output: Output) -> Writer:
+    if isinstance(format, Format):
+        with format.blamed():
+            return format.converter.write(output)
     if format == "ms":
         from .ms_writer import MeasurementSet
 

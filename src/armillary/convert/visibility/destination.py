@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 
 from ..._files import check_destination
+from ..formats import Format
+from .sources import writer_of
 
 #: Suffix -> format.
 FORMATS = {".ms": "ms", ".uvh5": "uvh5"}
@@ -13,8 +15,8 @@ FORMATS = {".ms": "ms", ".uvh5": "uvh5"}
 TIME = "{time}"
 
 
-def format_of(out: Path, asked: str | None) -> str:
-    """The format of an output.
+def format_of(out: Path, asked: str | None) -> str | Format:
+    """The format of an output: one of ours, or the converter of a plugin.
 
     Raises
     ------
@@ -26,13 +28,13 @@ def format_of(out: Path, asked: str | None) -> str:
         if asked not in FORMATS.values():
             raise ValueError(f"format must be one of {known}, not {asked!r}")
         return asked
-    try:
-        return FORMATS[out.suffix.lower()]
-    except KeyError:
+    format = FORMATS.get(out.suffix.lower()) or writer_of(out)
+    if format is None:
         raise ValueError(
             f"the format of {out.name!r} is not known from its suffix, which must be one of "
             f"{', '.join(FORMATS)}; or say format=, one of {known}"
-        ) from None
+        )
+    return format
 
 
 def outputs(out: Path, first_times: list[float]) -> list[Path]:

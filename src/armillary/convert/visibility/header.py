@@ -209,6 +209,6 @@ def read_header(path: Path) -> Header:
     VisibilityFileError
         If it is none of visibilities, or what it says cannot be.
     """
-    from .uvh5_header import read_uvh5_header
+    from .sources import Files
 
-    return read_uvh5_header(Path(path))
+    return Files().header(Path(path))

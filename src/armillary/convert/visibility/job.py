@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -18,10 +18,10 @@ import numpy as np
 
 from ...runtime.progress import Progress
 from .grouping import Observation, VisibilityFile
-from .header import Header, read_header
+from .header import Header
 from .layout import Order, Rows, Window
 from .phasing import Phased
-from .uvh5_reader import Uvh5Reader
+from .sources import Files
 from .writer import Writer
 
 #: Bytes of visibilities, flags and weights in a block of rows, about.
@@ -75,6 +75,7 @@ def block_rows(n_channels: int, n_polarizations: int, chunk_rows: int, memory: f
 
 
 def blocks(
+    files: Files,
     pieces: Sequence[Piece],
     windows: Sequence[Window],
     arithmetic: Any,
@@ -84,6 +85,8 @@ def blocks(
 
     Parameters
     ----------
+    files : Files
+        Who reads them.
     pieces, windows : sequence
     arithmetic : module
         With ``merge``.
@@ -93,7 +96,7 @@ def blocks(
     for piece in pieces:
         with ExitStack() as stack:
             readers = [
-                None if file is None else stack.enter_context(Uvh5Reader(file))
+                None if file is None else stack.enter_context(files.opened(file))
                 for file in piece.files
             ]
             yield from _blocks_of_piece(piece, windows, readers, arithmetic, memory)
@@ -102,7 +105,7 @@ def blocks(
 def _blocks_of_piece(
     piece: Piece,
     windows: Sequence[Window],
-    readers: Sequence[Uvh5Reader | None],
+    readers: Sequence[Any],
     arithmetic: Any,
     memory: float,
 ) -> Iterator[Block]:
@@ -120,7 +123,7 @@ def _merged(
     piece: Piece,
     number: int,
     window: Window,
-    readers: Sequence[Uvh5Reader | None],
+    readers: Sequence[Any],
     arithmetic: Any,
     start: int,
     stop: int,
@@ -215,26 +218,36 @@ class _Ahead:
 
 
 def run(
-    items: Iterator[Block], writer: Writer, n_visibilities: int, report: Progress | None
+    items: Iterator[Block],
+    writer: Writer,
+    n_visibilities: int,
+    threads: int,
+    report: Progress | None,
 ) -> int:
-    """Write all blocks; give the number of visibilities that are flagged."""
+    """Write all blocks, reading ahead if there are two threads; give how many are flagged."""
+    if threads > 1:
+        with _Ahead(items) as ahead:
+            return _write_all(ahead, writer, n_visibilities, report)
+    return _write_all(items, writer, n_visibilities, report)
+
+
+def _write_all(
+    items: Iterable[Block], writer: Writer, n_visibilities: int, report: Progress | None
+) -> int:
     flagged = done = 0
-    with _Ahead(items) as ahead:
-        for block in ahead:
-            writer.write(
-                block.window, block.first_row, block.visibilities, block.flags, block.weights
-            )
-            flagged += int(np.count_nonzero(block.flags))
-            done += block.flags.size
-            if report is not None:
-                report(done, n_visibilities)
+    for block in items:
+        writer.write(block.window, block.first_row, block.visibilities, block.flags, block.weights)
+        flagged += int(np.count_nonzero(block.flags))
+        done += block.flags.size
+        if report is not None:
+            report(done, n_visibilities)
     return flagged
 
 
-def pieces_of(observation: Observation) -> list[Header]:
+def headers_of(files: Files, observation: Observation) -> list[Header]:
     """A header for each piece in time: that of its first file."""
     return [
-        read_header(next(file.path for file in piece if file is not None))
+        files.header(next(file.path for file in piece if file is not None))
         for piece in observation.pieces
     ]
 

@@ -19,8 +19,10 @@ from typing import Any
 import numpy as np
 
 from ...runtime.progress import Progress
+from ..formats import Format
 from .conversion import convert
 from .grouping import Observation
+from .sources import Files
 
 #: Metres per second.
 LIGHT = 299_792_458.0
@@ -64,17 +66,20 @@ def medians(weights: np.ndarray) -> np.ndarray:
 def visibilities(
     observation: Observation,
     out: Path,
-    format: str,
+    format: str | Format,
     phase_center: Any = None,
     merge: bool = True,
     columns: tuple[str, ...] = ("DATA",),
     history: Sequence[str] = (),
     memory: float = float("inf"),
+    threads: int = 1,
     progress: Progress | None = None,
+    files: Files | None = None,
 ) -> int:
     """Convert one observation; see the plugin author guide for the arguments."""
     return convert(
         sys.modules[__name__],
+        files or Files(),
         observation,
         out,
         format,
@@ -83,5 +88,6 @@ def visibilities(
         columns,
         history,
         memory,
+        threads,
         progress,
     )

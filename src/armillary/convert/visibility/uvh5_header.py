@@ -44,6 +44,19 @@ def opened(path: Path) -> Iterator[h5py.File]:
         yield file
 
 
+#: What HDF5 and NumPy raise of a damaged file: nearly anything.
+_DAMAGE = (
+    OSError,
+    RuntimeError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    MemoryError,
+)
+
+
 def _first_line(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
@@ -61,8 +74,7 @@ def read_uvh5_header(path: Path) -> Header:
             header = _Reader(path, file).header()
         except VisibilityFileError:
             raise
-        except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
-            # A damaged file raises nearly anything.
+        except _DAMAGE as error:
             raise VisibilityFileError(
                 path, f"has a header that cannot be read: {_first_line(error)}"
             ) from error

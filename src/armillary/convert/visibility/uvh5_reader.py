@@ -108,7 +108,7 @@ class Uvh5Reader:
         shape = (stop - start, *self.shape[1:])
         try:
             visibilities, flags, weights = (self._rows(i, start, stop) for i in range(3))
-        except (OSError, RuntimeError) as error:
+        except (OSError, RuntimeError, ValueError) as error:
             raise VisibilityFileError(
                 self.path, f"cannot be read from row {start} to {stop - 1}: {error}"
             ) from error

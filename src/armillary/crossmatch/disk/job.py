@@ -23,6 +23,7 @@ from ...plugins.records import Provenance, Request
 from ...plugins.select import choose
 from ...runtime.memory import memory_for_results
 from ...runtime.progress import Progress
+from ...runtime.temporary import temporary_folder
 from ..catalog.catalog import EpochWarning, different_epochs
 from ..catalog.radius import NSigma
 from ..sky.cpu import BYTES_PER_PAIR
@@ -37,7 +38,6 @@ from .report import CatalogsReport
 from .rows import Rows
 from .side import PIXEL, ROW, Side
 from .spill import SpilledRows
-from ...runtime.temporary import temporary_folder
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -13,17 +13,22 @@ import numpy as np
 
 from ... import __version__
 from ...io.catalog_hats import HEALPIX_COLUMN, HEALPIX_ORDER
+from ...io.parquet_writer import (
+    COMPRESSION,
+    COMPRESSION_LEVEL,
+    ROW_GROUP,
+    RowGroups,
+    parquet_writer,
+    refuse_existing,
+    synchronised,
+    take_name,
+)
 from . import healpix
 from .pixels import NOWHERE, ORDER
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-#: Rows of a row group; the same whatever patches there were.
-ROW_GROUP = 1 << 20
-#: Fast to write and read; coordinates hardly compress at all.
-COMPRESSION = "zstd"
-COMPRESSION_LEVEL = 1
 #: Most rows of a tile of a HATS catalogue.
 TILE_ROWS = 1_000_000
 
@@ -78,40 +83,21 @@ class ParquetOutput(Output):
         self._out = out
         self._overwrite = overwrite
         self._path = folder / "result.parquet"
-        self._writer = parquet_writer(self._path, schema)
-        self._schema = schema
-        self._waiting: list[pa.Table] = []
-        self._n_waiting = 0
+        self._row_groups = RowGroups(self._path, schema)
 
     def write(self, table: pa.Table, pixels: np.ndarray) -> None:
         """Add rows; they are written when they fill a row group."""
         self.n_rows += table.num_rows
-        self._waiting.append(table.cast(self._schema))
-        self._n_waiting += table.num_rows
-        if self._n_waiting >= ROW_GROUP:
-            self._write_waiting(self._n_waiting - self._n_waiting % ROW_GROUP)
-
-    def _write_waiting(self, n: int) -> None:
-        import pyarrow as pa
-
-        table = pa.concat_tables(self._waiting)
-        self._writer.write_table(table.slice(0, n), row_group_size=ROW_GROUP)
-        rest = table.slice(n)
-        self._waiting, self._n_waiting = [rest], rest.num_rows
+        self._row_groups.write(table)
 
     def finish(self) -> None:
         """Write what waits, and give the file its name."""
-        if self._n_waiting:
-            self._write_waiting(self._n_waiting)
-        self.close()
-        synchronised(self._path)
-        if not self._overwrite:
-            refuse_existing(self._out)
-        os.replace(self._path, self._out)
+        self._row_groups.finish()
+        take_name(self._path, self._out, self._overwrite)
 
     def close(self) -> None:
         """Close the file; closing it twice does nothing."""
-        self._writer.close()
+        self._row_groups.close()
 
 
 class HatsOutput(Output):
@@ -307,41 +293,3 @@ def tile_path(order: int, pixel: int) -> Path:
     """Where the tile of a pixel lies in a HATS catalogue."""
     folder = 10_000 * (pixel // 10_000)
     return Path("dataset", f"Norder={order}", f"Dir={folder}", f"Npix={pixel}.parquet")
-
-
-def parquet_writer(path: Path, schema: pa.Schema):  # type: ignore[no-untyped-def]
-    """A writer with the settings of all our files."""
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    # Coordinates and identifiers are hardly ever the same twice: a dictionary is lost time.
-    numbers = pa.types.is_floating, pa.types.is_integer
-    repeating = [f.name for f in schema if not any(kind(f.type) for kind in numbers)]
-    return parquet.ParquetWriter(
-        path,
-        schema,
-        compression=COMPRESSION,
-        compression_level=COMPRESSION_LEVEL,
-        use_dictionary=repeating,
-    )
-
-
-def refuse_existing(out: Path) -> None:
-    """Make sure that nothing is replaced.
-
-    Raises
-    ------
-    FileExistsError
-        If there is something already.
-    """
-    if out.exists():
-        raise FileExistsError(f"{str(out)!r} exists; pass overwrite=True to replace it")
-
-
-def synchronised(path: Path) -> None:
-    """Make sure that a file is on the disk before its name says that it is complete."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,0 +1,1 @@
+"""Catalogues of many kinds into one Parquet file."""
