@@ -24,6 +24,7 @@ demo: $(VENV)/.data
 	$(BIN)/armillary demo search
 	$(BIN)/armillary demo crossmatch
 	$(BIN)/armillary demo isophotes
+	$(BIN)/armillary demo convert
 
 build: $(VENV)/.built
 
@@ -37,7 +38,7 @@ $(VENV)/.created:
 
 # An editable install: Python files are live, kernels are rebuilt when they change.
 $(VENV)/.built: $(VENV)/.created pyproject.toml setup.py $(KERNELS) $(wildcard plugins/*/pyproject.toml)
-	$(PIP) --no-build-isolation --editable '.[plot,detrend]' $(foreach plugin,$(PLUGINS),--editable $(plugin)[all])
+	$(PIP) --no-build-isolation --editable '.[plot,detrend,ms]' $(foreach plugin,$(PLUGINS),--editable $(plugin)[all])
 	touch $@
 
 # Real data of the demonstrations; where they cannot be had, these say so, and tests are skipped.
@@ -47,15 +48,15 @@ $(VENV)/.data: $(VENV)/.built
 # The example of the plugin author guide is tested like any plugin; oracles are packages that
 # tests compare with.
 $(VENV)/.tools: $(VENV)/.built
-	$(PIP) --no-build-isolation --editable '.[test,oracles,lint,plot,detrend]' --editable docs/examples/armillary-bincount
+	$(PIP) --no-build-isolation --editable '.[test,oracles,lint,plot,detrend,ms]' --editable docs/examples/armillary-bincount
 	touch $@
 
 $(VENV)/.docs: $(VENV)/.tools
-	$(PIP) --no-build-isolation --editable '.[docs,plot,detrend]'
+	$(PIP) --no-build-isolation --editable '.[docs,plot,detrend,ms]'
 	touch $@
 
 $(VENV)/.bench: $(VENV)/.built
-	$(PIP) --no-build-isolation --editable '.[bench,plot,detrend]'
+	$(PIP) --no-build-isolation --editable '.[bench,plot,detrend,ms]'
 	touch $@
 
 # The kernels once more, with Cython's bounds and initialisation checks.

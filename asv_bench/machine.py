@@ -20,6 +20,9 @@ PACKAGES = (
     "scipy",
     "photutils",
     "pyarrow",
+    "pyuvdata",
+    "python-casacore",
+    "h5py",
 )
 
 #: More runnable processes than this, for each processor, disturb what is measured.

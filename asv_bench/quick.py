@@ -1,7 +1,8 @@
 """A comparison with the peers in about fifteen minutes: ``make bench``.
 
 asv, in the folder beside this file, is for statistics over many commits; this is for
-one look. Both time the same light curves, catalogues and images through the same functions.
+one look. Both time the same light curves, catalogues, images and visibilities through the
+same functions.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TypeVar
 
 from benchmarks.common import why_not
 from comparison import Comparison, Figure, comparisons, figures
+from converting import ConversionComparison, conversion_comparison, conversion_figures
 from fitting import (
     FitComparison,
     ForcedComparison,
@@ -35,6 +37,7 @@ FAMILIES = {
     "search": ("search.bls", ("astropy", "gerbls")),
     "crossmatch": ("crossmatch.nearest", ("astropy", "pykdtree", "scipy")),
     "fit": ("fit.isophotes", ("photutils",)),
+    "convert": ("convert.visibilities", ("pyuvdata",)),
 }
 
 Measured = TypeVar(
@@ -45,6 +48,7 @@ Measured = TypeVar(
     FitComparison,
     ForcedComparison,
     ModelComparison,
+    ConversionComparison,
 )
 
 
@@ -66,6 +70,9 @@ def main() -> None:
             found.figures += [] if only_ratios else told(status, match_figures())
         if "fit" in peers:
             measure_fits(found, status, peers["fit"])
+        if "convert" in peers:
+            found.conversions = list(told(status, conversion_comparison(peers["convert"])))
+            found.figures += [] if only_ratios else told(status, conversion_figures())
     if options.json is not None:
         options.json.write_text(as_json(found) + "\n")
     if options.markdown:

@@ -60,6 +60,13 @@ def match_memory(rows: int) -> float:
     return float(_output(_child("match_memory", str(rows)))) / rows
 
 
+def conversion_memory(times: int) -> float:
+    """Megabytes above the imported process that the conversion of the observation needs."""
+    if sys.platform != "linux":
+        raise SkipNotImplemented("the highest memory of one call is known on Linux only")
+    return float(_output(_child("conversion_memory", str(times)))) / MEGABYTE
+
+
 def interrupt_latency(threads: int) -> float:
     """Seconds from SIGINT, in the middle of a long search, to the end of its process."""
     command = _child("long_search", str(threads))
@@ -129,6 +136,27 @@ def _match_memory(rows: str) -> None:
     assert len(matches)
 
 
+def _conversion_memory(times: str) -> None:
+    import tempfile
+
+    import h5py  # noqa: F401
+    from astropy.coordinates import SkyCoord
+
+    import armillary as arm
+
+    # As a script this file has no package; what it needs of it is beside it.
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    from benchmarks.observations import benchmark_observation
+
+    observation = benchmark_observation(n_times=int(times))
+    place = SkyCoord(observation.ra, observation.dec, unit="deg")
+    with tempfile.TemporaryDirectory() as folder:
+        Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
+        before = _resident("VmRSS")
+        arm.convert.visibilities(observation.paths, Path(folder) / "out.ms", phase=place)
+        print(_resident("VmHWM") - before)
+
+
 def _resident(field: str) -> int:
     """Bytes: the resident memory now (VmRSS) or the highest so far (VmHWM)."""
     for line in Path("/proc/self/status").read_text().splitlines():
@@ -174,6 +202,7 @@ def _long_search(threads: str) -> None:
 
 if __name__ == "__main__":
     functions = {
+        "conversion_memory": _conversion_memory,
         "extra_memory": _extra_memory,
         "long_search": _long_search,
         "match_memory": _match_memory,

@@ -1,0 +1,84 @@
+"""What the quick benchmark measures of conversions: a ratio, floors, and memory."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from benchmarks.observations import N_TIMES, benchmark_observation
+from benchmarks.processes import conversion_memory
+from benchmarks.visibilities import convert
+from benchmarks.visibility_peers import (
+    pyuvdata_conversion,
+    read_everything,
+    write_everything,
+)
+from comparison import Figure, interleaved
+
+ROUNDS = 3
+PEER_TARGET, FLOOR_TARGET = 5.0, 1.6
+#: Megabytes that a conversion may take, and of which an observation of twice the times more.
+MEMORY, MORE_MEMORY = 250.0, 25.0
+
+
+@dataclass(frozen=True, slots=True)
+class ConversionComparison:
+    """One conversion and what it is held against.
+
+    Attributes
+    ----------
+    what, beside : str
+    ratio : float
+        The peer's time over ours; ours over that of the floors.
+    target : float
+    at_least : bool
+        Whether the target is the least that the ratio may be, or the most.
+    """
+
+    what: str
+    beside: str
+    ratio: float
+    target: float
+    at_least: bool
+
+    @property
+    def met(self) -> bool:
+        """Whether the ratio is what is asked for."""
+        return self.ratio >= self.target if self.at_least else self.ratio <= self.target
+
+
+def conversion_comparison(peers: set[str]) -> Iterator[ConversionComparison]:
+    """Convert the observation, beside pyuvdata and the floors."""
+    observation = benchmark_observation()
+    what = "UVH5 to a Measurement Set"
+    with tempfile.TemporaryDirectory() as folder:
+        room = Path(folder)
+        runs = {
+            "ours": partial(convert, observation, room / "ours.ms"),
+            "read": partial(read_everything, observation),
+            "write": partial(write_everything, observation, room / "floor.ms"),
+        }
+        if "pyuvdata" in peers:
+            runs["pyuvdata"] = partial(pyuvdata_conversion, observation, room / "theirs.ms")
+        # Modules are loaded and the files are in memory before anything is timed.
+        runs["read"]()
+        runs["ours"]()
+        seconds = interleaved(runs, ROUNDS)
+    if "pyuvdata" in peers:
+        ratio = seconds["pyuvdata"] / seconds["ours"]
+        yield ConversionComparison(what, "pyuvdata", ratio, PEER_TARGET, at_least=True)
+    floors = seconds["ours"] / (seconds["read"] + seconds["write"])
+    yield ConversionComparison(what, "floors", floors, FLOOR_TARGET, at_least=False)
+
+
+def conversion_figures() -> Iterator[Figure]:
+    """Memory, on Linux."""
+    if sys.platform != "linux":
+        return
+    usual, twice = conversion_memory(N_TIMES), conversion_memory(2 * N_TIMES)
+    yield Figure("conversion, memory above import", usual, "MB", MEMORY)
+    yield Figure("the same, twice the times, more", twice - usual, "MB", MORE_MEMORY)
