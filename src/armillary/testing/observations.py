@@ -37,6 +37,9 @@ SPREAD = (400.0, 400.0, 3.0)
 #: One station has no working antenna, so that a station and an antenna are different things.
 IDLE_STATION = 2
 
+#: An interferometer has two.
+FEWEST_ANTENNAS = 2
+
 #: AIPS codes of the polarisations, as DSA-110 orders them, by how many there are.
 POLARIZATIONS = {1: (-5,), 2: (-5, -6), 4: (-5, -7, -8, -6)}
 #: How strongly the source is seen in each, all different so that none is taken for another.
@@ -268,6 +271,8 @@ def simulated_observation(
     _check_positive(
         n_antennas=n_antennas, n_times=n_times, n_subbands=n_subbands, n_channels=n_channels
     )
+    if n_antennas < FEWEST_ANTENNAS:
+        raise ValueError(f"n_antennas must be at least {FEWEST_ANTENNAS}, not {n_antennas}")
     _check_choice("layout", layout, LAYOUTS)
     _check_choice("n_polarizations", n_polarizations, tuple(POLARIZATIONS))
     _check_choice("visibility_type", visibility_type, VISIBILITY_TYPES)

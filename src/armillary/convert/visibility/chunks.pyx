@@ -1,78 +1,221 @@
-"""Bytes of HDF5 chunks to their places in an array: what HDF5 does for chunks without filters.
+"""Rows of an HDF5 dataset whose chunks have no filters, read past HDF5.
 
 Algorithm
 ---------
 A chunk holds a box of rows, channels and polarisations, in C order, padded at the edges of the
-dataset. For each chunk the rows that are wanted are copied run by run; a run is as many values as
-are neighbours in the chunk and in the array. HDF5 spends some ten microseconds on each
-chunk and holds a lock that all threads share; this takes the time of the copy, without the GIL.
+dataset; where it lies in the file is known. Of each chunk the rows that are wanted are one run of
+bytes. Runs that are neighbours in the file are read together and copied to their places, values
+that are neighbours in both at once. A dataset without chunks is one chunk.
+
+HDF5 spends some ten microseconds on each chunk and holds a lock that all threads share; this takes
+the time of the copy, and holds neither that lock nor the GIL.
 """
 
-from libc.stdint cimport int64_t, uint8_t
+from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy
 
+import numpy as np
 
-def scatter(
-    const uint8_t[::1] source,           # IN   bytes of the file
-    const int64_t[::1] place,            # IN   (n,) where each chunk begins in it
-    const int64_t[:, ::1] corner,        # IN   (n, 3) first row, channel and polarisation of each
-    const int64_t[::1] chunk,            # IN   (3,) shape of a chunk
-    Py_ssize_t item,                     # IN   bytes of a value
-    Py_ssize_t first_row,                # IN   the row of the dataset that is the first of the array
-    uint8_t[:, :, :, ::1] out,           # OUT  (n_rows, n_channels, n_polarizations, item)
-):
-    """Fill rows of an array."""
-    cdef Py_ssize_t n_rows = out.shape[0], n_channels = out.shape[1], n_pol = out.shape[2]
-    cdef Py_ssize_t i, row, channel, rows_from, rows_to, channels, pols
+cdef extern from *:
+    """
+    #define GAP 8192
+    #ifdef _WIN32
+    #include <io.h>
+    #include <windows.h>
+    static int64_t bytes_at(int file, void* to, size_t n, int64_t place) {
+        OVERLAPPED where = {0};
+        DWORD got = 0;
+        where.Offset = (DWORD)place;
+        where.OffsetHigh = (DWORD)(place >> 32);
+        if (n > (1 << 30)) n = 1 << 30;
+        return ReadFile((HANDLE)_get_osfhandle(file), to, (DWORD)n, &got, &where) ? got : -1;
+    }
+    #else
+    #include <unistd.h>
+    static int64_t bytes_at(int file, void* to, size_t n, int64_t place) {
+        return pread(file, to, n, place);
+    }
+    #endif
+    """
+    const Py_ssize_t GAP         # bytes between two runs that are read along rather than skipped
+    int64_t bytes_at(int file, void* to, size_t n, int64_t place) noexcept nogil
+
+
+cdef class RawDataset:
+    """A dataset that can be read past HDF5.
+
+    Parameters
+    ----------
+    file : int
+        Descriptor of the open file.
+    dtype : dtype
+        Of its values.
+    shape, chunk : tuple of int
+        Of the dataset and of its chunks: rows, channels, polarisations.
+    places : ndarray of int64, shape (n,)
+        Where each chunk begins in the file.
+    corners : ndarray of int64, shape (n, 3)
+        First row, channel and polarisation of each.
+
+    Raises
+    ------
+    ValueError
+        If a chunk lies outside of the dataset.
+    """
+
+    def __init__(self, int file, dtype, tuple shape, tuple chunk, places, corners):
+        if np.any(corners < 0) or np.any(corners >= np.array(shape)) or np.any(places < 0):
+            raise ValueError("a chunk lies outside of its dataset")
+        order = np.lexsort((places, corners[:, 0]))
+        self._places = np.ascontiguousarray(places[order], np.int64)
+        self._corners = np.ascontiguousarray(corners[order], np.int64)
+        self.dtype = dtype
+        cdef const int64_t[::1] all_places = self._places
+        cdef const int64_t[:, ::1] all_corners = self._corners
+        self.raw.file, self.raw.n, self.raw.item = file, len(order), dtype.itemsize
+        if len(order):
+            self.raw.places, self.raw.corners = &all_places[0], &all_corners[0, 0]
+        for i in range(3):
+            self.raw.shape[i], self.raw.chunk[i] = shape[i], chunk[i]
+
+    def __dealloc__(self):
+        free(self.raw.room)
+
+    def rows(self, Py_ssize_t start, Py_ssize_t stop):
+        """Rows of the dataset.
+
+        Raises
+        ------
+        OSError
+            If the file ends before the values do.
+        """
+        if not 0 <= start <= stop <= self.raw.shape[0]:
+            raise ValueError(f"rows must be from 0 to {self.raw.shape[0]}, not {start} to {stop}")
+        shape = (stop - start, self.raw.shape[1], self.raw.shape[2])
+        out = np.empty(shape, self.dtype)
+        cdef uint8_t[::1] view = out.reshape(-1).view(np.uint8)
+        cdef Outcome outcome = DONE
+        if view.shape[0]:
+            with nogil:
+                outcome = read_rows(&self.raw, start, stop, &view[0])
+        require(outcome)
+        return out
+
+
+def require(int outcome):
+    """Raise what an outcome means.
+
+    Raises
+    ------
+    MemoryError, OSError
+    """
+    if outcome == NO_MEMORY:
+        raise MemoryError("there is no memory for the bytes of a chunk")
+    if outcome == CUT_SHORT:
+        raise OSError("the file ends before its values do")
+
+
+cdef Outcome read_rows(
+    Raw* raw, Py_ssize_t start, Py_ssize_t stop, uint8_t* out
+) noexcept nogil:
+    """Rows of a dataset, at least one, into an array of as many."""
+    cdef Py_ssize_t i = first_chunk(raw, start - raw.chunk[0] + 1), j
+    cdef int64_t begin, end, next_begin, next_end
+    cdef Outcome outcome
+    while i < raw.n and raw.corners[3 * i] < stop:
+        run_of(raw, i, start, stop, &begin, &end)
+        j = i + 1
+        while j < raw.n and raw.corners[3 * j] < stop:
+            run_of(raw, j, start, stop, &next_begin, &next_end)
+            if next_begin < begin or next_begin > end + GAP:
+                break
+            end = max(end, next_end)
+            j += 1
+        outcome = fetch(raw, begin, end)
+        if outcome != DONE:
+            return outcome
+        while i < j:
+            place_chunk(raw, i, start, stop, begin, out)
+            i += 1
+    return DONE
+
+
+cdef Py_ssize_t first_chunk(const Raw* raw, Py_ssize_t row) noexcept nogil:
+    """The first chunk whose first row is not before this one."""
+    cdef Py_ssize_t low = 0, high = raw.n, middle
+    while low < high:
+        middle = (low + high) // 2
+        if raw.corners[3 * middle] < row:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+cdef inline void run_of(
+    const Raw* raw, Py_ssize_t i, Py_ssize_t start, Py_ssize_t stop, int64_t* begin, int64_t* end
+) noexcept nogil:
+    """Where the rows of a chunk that are wanted lie in the file."""
+    cdef Py_ssize_t row = raw.corners[3 * i], width = raw.chunk[1] * raw.chunk[2] * raw.item
+    begin[0] = raw.places[i] + (max(start, row) - row) * width
+    end[0] = raw.places[i] + (min(stop, row + raw.chunk[0]) - row) * width
+
+
+cdef Outcome fetch(Raw* raw, int64_t begin, int64_t end) noexcept nogil:
+    """Bytes of the file into the room."""
+    cdef Py_ssize_t n = end - begin, done = 0
+    cdef int64_t got
+    cdef uint8_t* room
+    if n > raw.capacity:
+        room = <uint8_t*>realloc(raw.room, n)
+        if room is NULL:
+            return NO_MEMORY
+        raw.room, raw.capacity = room, n
+    while done < n:
+        got = bytes_at(raw.file, raw.room + done, n - done, begin + done)
+        if got <= 0:
+            return CUT_SHORT
+        done += got
+    return DONE
+
+
+cdef inline void place_chunk(
+    const Raw* raw, Py_ssize_t i, Py_ssize_t start, Py_ssize_t stop, int64_t begin, uint8_t* out
+) noexcept nogil:
+    """The rows of a chunk that are wanted, from the room to their places."""
+    cdef const int64_t* corner = raw.corners + 3 * i
+    cdef Py_ssize_t n_pol = raw.shape[2], item = raw.item
+    cdef Py_ssize_t channels = min(raw.chunk[1], raw.shape[1] - <Py_ssize_t>corner[1])
+    cdef Py_ssize_t pols = min(raw.chunk[2], n_pol - <Py_ssize_t>corner[2])
+    cdef Py_ssize_t first = max(start, <Py_ssize_t>corner[0]), row, channel
+    cdef Py_ssize_t last = min(stop, <Py_ssize_t>corner[0] + raw.chunk[0])
+    cdef Py_ssize_t width = raw.chunk[1] * raw.chunk[2] * item
     cdef const uint8_t* values
     cdef uint8_t* to
-    if not n_rows:
-        return
-    require_inside(source.shape[0], place, corner, chunk, item, n_channels, n_pol)
-    with nogil:
-        for i in range(place.shape[0]):
-            rows_from = max(<Py_ssize_t>corner[i, 0], first_row)
-            rows_to = min(<Py_ssize_t>(corner[i, 0] + chunk[0]), first_row + n_rows)
-            channels = min(<Py_ssize_t>chunk[1], n_channels - <Py_ssize_t>corner[i, 1])
-            pols = min(<Py_ssize_t>chunk[2], n_pol - <Py_ssize_t>corner[i, 2])
-            for row in range(rows_from, rows_to):
-                values = &source[place[i]] + (row - corner[i, 0]) * chunk[1] * chunk[2] * item
-                to = &out[row - first_row, corner[i, 1], corner[i, 2], 0]
-                if pols == n_pol and chunk[2] == n_pol:
-                    memcpy(to, values, channels * n_pol * item)
-                elif item == 8 and pols == 1:
-                    spread[int64_t](<const int64_t*>values, channels, chunk[2], n_pol, <int64_t*>to)
-                elif item == 4 and pols == 1:
-                    spread[float](<const float*>values, channels, chunk[2], n_pol, <float*>to)
-                elif item == 1 and pols == 1:
-                    spread[uint8_t](values, channels, chunk[2], n_pol, to)
-                else:
-                    for channel in range(channels):
-                        memcpy(
-                            to + channel * n_pol * item, values + channel * chunk[2] * item,
-                            pols * item,
-                        )
-
-
-cdef require_inside(
-    Py_ssize_t n_bytes, const int64_t[::1] place, const int64_t[:, ::1] corner,
-    const int64_t[::1] chunk, Py_ssize_t item, Py_ssize_t n_channels, Py_ssize_t n_pol,
-):
-    """What a damaged file says of its chunks must not write elsewhere."""
-    cdef Py_ssize_t i, size = chunk[0] * chunk[1] * chunk[2] * item
-    for i in range(place.shape[0]):
-        if not (
-            0 <= place[i] <= n_bytes - size
-            and 0 <= corner[i, 0]
-            and 0 <= corner[i, 1] < n_channels
-            and 0 <= corner[i, 2] < n_pol
-        ):
-            raise ValueError(f"the chunk at {tuple(corner[i])} lies outside of its dataset")
+    cdef int64_t shift = raw.places[i] - begin
+    for row in range(first, last):
+        values = raw.room + shift + (row - corner[0]) * width
+        to = out + (((row - start) * raw.shape[1] + corner[1]) * n_pol + corner[2]) * item
+        if pols == n_pol and raw.chunk[2] == n_pol:
+            memcpy(to, values, channels * n_pol * item)
+        elif item == 8 and pols == 1:
+            spread[int64_t](<const int64_t*>values, channels, raw.chunk[2], n_pol, <int64_t*>to)
+        elif item == 4 and pols == 1:
+            spread[int32_t](<const int32_t*>values, channels, raw.chunk[2], n_pol, <int32_t*>to)
+        elif item == 1 and pols == 1:
+            spread[uint8_t](values, channels, raw.chunk[2], n_pol, to)
+        else:
+            for channel in range(channels):
+                memcpy(
+                    to + channel * n_pol * item, values + channel * raw.chunk[2] * item,
+                    pols * item,
+                )
 
 
 ctypedef fused Value:
     int64_t
-    float
+    int32_t
     uint8_t
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ...runtime.progress import Progress
+from .errors import VisibilityFileError
 from .grouping import Observation, VisibilityFile
 from .header import Header
 from .layout import Order, Rows, Window
@@ -113,54 +114,78 @@ def _blocks_of_piece(
     n_channels = sum(window.n_channels for window in windows)
     chunk_rows = max(reader.chunk_rows for reader in readers if reader is not None)
     step = block_rows(n_channels, n_polarizations, chunk_rows, memory)
+    fillers = [_Filler(piece, window, readers, arithmetic) for window in windows]
     for start in range(0, n_rows, step):
         stop = min(start + step, n_rows)
-        for number, window in enumerate(windows):
-            yield _merged(piece, number, window, readers, arithmetic, start, stop)
+        for number, filler in enumerate(fillers):
+            yield filler.block(number, start, stop)
 
 
-def _merged(
-    piece: Piece,
-    number: int,
-    window: Window,
-    readers: Sequence[Any],
-    arithmetic: Any,
-    start: int,
-    stop: int,
-) -> Block:
-    shape = (stop - start, window.n_channels, len(piece.order.polarization))
-    visibilities = np.empty((*shape, 2), np.float32)
-    flags, weights = np.empty(shape, np.uint8), np.empty(shape, np.float32)
-    rows = slice(start, stop)
-    delta_w = piece.phased.delta_w
-    channel = 0
-    for subband, n_channels in zip(window.subbands, window.sizes, strict=True):
-        reader = readers[subband]
-        if reader is None:
-            there = slice(channel, channel + n_channels)
+class _Filler:
+    """Makes the blocks of one spectral window of a piece.
+
+    Subbands whose bytes lie in their files as they are are read and merged in one call without the
+    GIL; others are read by HDF5 or a plugin, one by one; those that are missing are flagged.
+    """
+
+    def __init__(
+        self, piece: Piece, window: Window, readers: Sequence[Any], arithmetic: Any
+    ) -> None:
+        self.piece = piece
+        self.shape = window.n_channels, len(piece.order.polarization)
+        self.merge = arithmetic.merge
+        self.missing: list[slice] = []
+        self.others: list[tuple[Any, int]] = []
+        self.raw_paths = []
+        raw = []
+        channel = 0
+        for subband, n_channels in zip(window.subbands, window.sizes, strict=True):
+            reader = readers[subband]
+            datasets = getattr(reader, "raw_datasets", None)
+            if reader is None:
+                self.missing.append(slice(channel, channel + n_channels))
+            elif datasets is None or not hasattr(arithmetic, "Subbands"):
+                self.others.append((reader, channel))
+            else:
+                self.raw_paths.append(reader.path)
+                raw.append((*datasets, reader.frequency, _is_even(reader.frequency), channel))
+            channel += n_channels
+        self.raw = arithmetic.Subbands(raw) if raw else None
+
+    def block(self, number: int, start: int, stop: int) -> Block:
+        """Rows of the piece."""
+        shape = (stop - start, *self.shape)
+        visibilities = np.empty((*shape, 2), np.float32)
+        flags, weights = np.empty(shape, np.uint8), np.empty(shape, np.float32)
+        for there in self.missing:
             visibilities[:, there], flags[:, there], weights[:, there] = 0.0, 1, 0.0
-        else:
-            arithmetic.merge(
-                *reader.read(start, stop),
-                reader.frequency,
-                _is_even(reader.frequency),
-                None if delta_w is None else delta_w[rows],
-                piece.order.exchanged[rows],
-                piece.order.conjugate,
-                piece.order.source,
-                channel,
-                visibilities,
-                flags,
-                weights,
-            )
-        channel += n_channels
-    return Block(
-        number,
-        piece.first_row + start,
-        visibilities.view(np.complex64)[..., 0],
-        flags.view(bool),
-        weights,
-    )
+        rows = slice(start, stop)
+        order, delta_w = self.piece.order, self.piece.phased.delta_w
+        rule = (
+            None if delta_w is None else delta_w[rows],
+            order.exchanged[rows],
+            order.conjugate,
+            order.source,
+        )
+        out = visibilities, flags, weights
+        for reader, channel in self.others:
+            frequency = reader.frequency
+            read = reader.read(start, stop)
+            self.merge(*read, frequency, _is_even(frequency), *rule, channel, *out)
+        if self.raw is not None:
+            failed = self.raw.fill(start, stop, *rule, *out)
+            if failed >= 0:
+                raise VisibilityFileError(
+                    self.raw_paths[failed],
+                    f"cannot be read from row {start} to {stop - 1}: it ends too early",
+                )
+        return Block(
+            number,
+            self.piece.first_row + start,
+            visibilities.view(np.complex64)[..., 0],
+            flags.view(bool),
+            weights,
+        )
 
 
 def _is_even(frequency: np.ndarray) -> bool:

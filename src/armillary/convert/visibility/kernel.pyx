@@ -1,52 +1,42 @@
-"""One block of rows of one subband, into its place among the channels of the output.
+"""Subbands of a block of rows into the channels of the output.
 
 Algorithm
 ---------
-In one pass over the block, row by row, each channel:
+Of each subband some rows at a time, as many as stay in the cache, are read (chunks.pyx) and merged
+(merge.pxd). Row by row, each channel:
 
-1. turns by exp(-2 pi i delta_w f / c), in double precision. The factor of LANES channels is computed;
-   where channels are evenly spaced the next ones follow by a rotation, renewed every RENEWAL
-   channels so that rounding cannot grow;
+1. turns by exp(-2 pi i delta_w f / c), in double precision. Where channels are evenly spaced the
+   factor follows from that before by a rotation, LANES channels at once, and is computed anew
+   every RENEWAL channels so that rounding cannot grow;
 2. is conjugated, or not, and its polarisations are put into the order of the output: a row whose
    antennas are exchanged has another order;
 3. goes to its channel of the output, in descending order if the file has it so; flags and
    weights with it.
 
-Cost: the bytes of the block, read and written once; 2 ns per visibility where it turns. Definition: reference.py.
+A whole block is one call without the GIL, so that the block before can be written meanwhile: what
+writes it, casacore, keeps the GIL to itself.
+
+Cost: the bytes of the block, read and written once; 2 ns per visibility more where it turns.
+Definition: reference.py.
 """
 
-from libc.math cimport cos, floor, sin
-from libc.stdint cimport uint8_t
+from libc.stdint cimport int32_t, uint8_t
+from libc.stdlib cimport calloc, free, realloc
 
 import numpy as np
 
-ctypedef fused Real:
-    float
-    double
+from .chunks cimport DONE, NO_MEMORY, Outcome, Raw, RawDataset, read_rows
+from .merge cimport MOST_POLARIZATIONS, Band, Merged, Real, Rule, band_of, merge_rows
 
-cdef enum:
-    MOST_POLARIZATIONS = 4
-    LANES = 8
-    RENEWAL = 128                # channels
+from .chunks import require
 
 cdef extern from *:
     """
-    #define TURN 6.283185307179586476925
-    #define LIGHT 299792458.0
+    #define ROWS_AT_ONCE 256
     """
-    const double TURN
-    const double LIGHT           # metres per second
+    const Py_ssize_t ROWS_AT_ONCE
 
 MAX_POLARIZATIONS = MOST_POLARIZATIONS
-
-
-cdef struct Band:
-    const double* frequency      # hertz, in the order of the file
-    Py_ssize_t n_channels
-    Py_ssize_t n_pol
-    Py_ssize_t first             # where its channels begin in a row of the output, counted in
-    Py_ssize_t step              # values of one polarisation, and where the next one is
-    bint evenly_spaced
 
 
 def merge(
@@ -65,131 +55,193 @@ def merge(
     float[:, :, ::1] out_weights,           # OUT  the same
 ):
     """Fill the channels of one subband; visibilities are pairs of real and imaginary parts."""
-    cdef Py_ssize_t n_rows = visibilities.shape[0], row
-    cdef Band band
-    cdef bint descends, turns = delta_w is not None
-    cdef double w
-    cdef float sign
-    cdef const Py_ssize_t* source
-    band.n_channels, band.n_pol = visibilities.shape[1], visibilities.shape[2]
-    if band.n_pol > MOST_POLARIZATIONS:
-        raise ValueError(f"there can be {MOST_POLARIZATIONS} polarizations, not {band.n_pol}")
-    if not n_rows or not band.n_channels or not band.n_pol:
+    cdef Py_ssize_t n_rows = visibilities.shape[0], n_channels = visibilities.shape[1]
+    cdef Py_ssize_t n_pol = visibilities.shape[2]
+    require_polarizations(n_pol)
+    if not n_rows or not n_channels or not n_pol:
         return
-    band.frequency, band.evenly_spaced = &frequency[0], evenly_spaced
-    descends = band.n_channels > 1 and frequency[0] > frequency[band.n_channels - 1]
-    band.first = (first_channel + (band.n_channels - 1 if descends else 0)) * band.n_pol
-    band.step = -band.n_pol if descends else band.n_pol
+    cdef Band band = band_of(&frequency[0], n_channels, n_pol, first_channel, evenly_spaced)
+    cdef Rule rule = rule_of(delta_w, exchanged, conjugate, order)
+    cdef Merged merged = merged_into(out, out_flags, out_weights)
     with nogil:
-        for row in range(n_rows):
-            source = &order[exchanged[row], 0]
-            sign = -1.0 if conjugate != <bint>exchanged[row] else 1.0
-            w = delta_w[row] / LIGHT if turns else 0.0
-            # A number that the compiler knows: loops over one to four are worth unrolling.
-            if band.n_pol == 1:
-                merge_row(&visibilities[row, 0, 0, 0], &flags[row, 0, 0], &weights[row, 0, 0], &band,
-                          1, source, sign, w, &out[row, 0, 0, 0], &out_flags[row, 0, 0],
-                          &out_weights[row, 0, 0])
-            elif band.n_pol == 2:
-                merge_row(&visibilities[row, 0, 0, 0], &flags[row, 0, 0], &weights[row, 0, 0], &band,
-                          2, source, sign, w, &out[row, 0, 0, 0], &out_flags[row, 0, 0],
-                          &out_weights[row, 0, 0])
-            elif band.n_pol == 4:
-                merge_row(&visibilities[row, 0, 0, 0], &flags[row, 0, 0], &weights[row, 0, 0], &band,
-                          4, source, sign, w, &out[row, 0, 0, 0], &out_flags[row, 0, 0],
-                          &out_weights[row, 0, 0])
+        merge_rows(
+            &visibilities[0, 0, 0, 0], &flags[0, 0, 0], &weights[0, 0, 0], 0, n_rows, &band,
+            &rule, &merged,
+        )
+
+
+cdef require_polarizations(Py_ssize_t n_pol):
+    if n_pol > MOST_POLARIZATIONS:
+        raise ValueError(f"there can be {MOST_POLARIZATIONS} polarizations, not {n_pol}")
+
+
+cdef Rule rule_of(
+    const double[::1] delta_w, const uint8_t[::1] exchanged, bint conjugate,
+    const Py_ssize_t[:, ::1] order,
+):
+    cdef Rule rule
+    rule.delta_w = &delta_w[0] if delta_w is not None else NULL
+    rule.exchanged, rule.conjugate, rule.order = &exchanged[0], conjugate, &order[0, 0]
+    return rule
+
+
+cdef Merged merged_into(
+    float[:, :, :, ::1] out, uint8_t[:, :, ::1] out_flags, float[:, :, ::1] out_weights
+):
+    cdef Merged merged
+    merged.visibilities, merged.flags = &out[0, 0, 0, 0], &out_flags[0, 0, 0]
+    merged.weights, merged.width = &out_weights[0, 0, 0], out.shape[1] * out.shape[2]
+    return merged
+
+
+# ------------------------------------------------------------------ straight from files
+
+cdef enum Kind:
+    SINGLE, DOUBLE, WHOLE
+
+cdef struct Subband:
+    Raw* visibilities
+    Raw* flags
+    Raw* weights
+    Kind kind
+    Band band
+
+
+cdef class Subbands:
+    """Subbands of one spectral window whose datasets can be read past HDF5.
+
+    Parameters
+    ----------
+    subbands : list of tuple
+        Of each the :class:`RawDataset` of visibilities, flags and weights; its frequencies
+        (hertz, in the order of the file), whether they are evenly spaced, and its first channel in
+        the output.
+    """
+
+    cdef Subband* _subbands
+    cdef Py_ssize_t _n
+    cdef object _kept
+    cdef uint8_t* _room
+    cdef Py_ssize_t _capacity
+
+    def __cinit__(self, list subbands):
+        self._subbands = <Subband*>calloc(len(subbands), sizeof(Subband))
+        if self._subbands is NULL:
+            raise MemoryError("there is no memory for the subbands")
+        self._n = len(subbands)
+        self._kept = subbands
+
+    def __init__(self, list subbands):
+        cdef RawDataset visibilities, flags, weights
+        cdef const double[::1] frequency
+        cdef Subband* one
+        cdef Py_ssize_t i = 0
+        for visibilities, flags, weights, frequency, evenly_spaced, first in subbands:
+            require_polarizations(visibilities.raw.shape[2])
+            one = self._subbands + i
+            one.visibilities, one.flags = &visibilities.raw, &flags.raw
+            one.weights = &weights.raw
+            one.kind = KINDS[visibilities.dtype]
+            one.band = band_of(
+                &frequency[0], visibilities.raw.shape[1], visibilities.raw.shape[2], first,
+                evenly_spaced,
+            )
+            i += 1
+
+    def __dealloc__(self):
+        free(self._subbands)
+        free(self._room)
+
+    def fill(
+        self,
+        Py_ssize_t start,                   # IN   the first row of the files, and the last + 1
+        Py_ssize_t stop,
+        const double[::1] delta_w,          # IN   (n_rows,) metres; None: nothing turns
+        const uint8_t[::1] exchanged,       # IN   (n_rows,) whether antennas change places
+        bint conjugate,                     # IN   rows whose antennas do not
+        const Py_ssize_t[:, ::1] order,     # IN   (2, n_polarizations) as they are, exchanged
+        float[:, :, :, ::1] out,            # OUT  (n_rows, all channels, n_polarizations, 2)
+        uint8_t[:, :, ::1] out_flags,       # OUT  (n_rows, all channels, n_polarizations)
+        float[:, :, ::1] out_weights,       # OUT  the same
+    ):
+        """Fill the channels of all subbands; which of them could not be read, or -1.
+
+        Raises
+        ------
+        MemoryError
+            If there is none for the rows that are read at once.
+        """
+        cdef Rule rule = rule_of(delta_w, exchanged, conjugate, order)
+        cdef Merged merged = merged_into(out, out_flags, out_weights)
+        cdef Outcome outcome = DONE
+        cdef Py_ssize_t i, failed = -1
+        with nogil:
+            for i in range(self._n):
+                outcome = self.one(self._subbands + i, start, stop, &rule, &merged)
+                if outcome != DONE:
+                    failed = i
+                    break
+        if outcome == NO_MEMORY:
+            require(outcome)
+        return failed
+
+    cdef Outcome one(
+        self, Subband* subband, Py_ssize_t start, Py_ssize_t stop, const Rule* rule,
+        const Merged* merged,
+    ) noexcept nogil:
+        """A subband, some rows at a time."""
+        cdef Py_ssize_t size = subband.band.n_channels * subband.band.n_pol
+        cdef Py_ssize_t item = subband.visibilities.item, row = start, n
+        cdef Outcome outcome
+        cdef uint8_t* visibilities
+        cdef uint8_t* weights
+        cdef uint8_t* flags
+        if not self.has_room(ROWS_AT_ONCE * size * (item + sizeof(float) + 1)):
+            return NO_MEMORY
+        # The widest values first, so that each array is aligned.
+        visibilities = self._room
+        weights = visibilities + ROWS_AT_ONCE * size * item
+        flags = weights + ROWS_AT_ONCE * size * <Py_ssize_t>sizeof(float)
+        while row < stop:
+            n = min(<Py_ssize_t>ROWS_AT_ONCE, stop - row)
+            outcome = read_rows(subband.visibilities, row, row + n, visibilities)
+            if outcome == DONE:
+                outcome = read_rows(subband.flags, row, row + n, flags)
+            if outcome == DONE:
+                outcome = read_rows(subband.weights, row, row + n, weights)
+            if outcome != DONE:
+                return outcome
+            if subband.kind == SINGLE:
+                merge_rows(<const float*>visibilities, flags, <const float*>weights, row - start,
+                           n, &subband.band, rule, merged)
+            elif subband.kind == DOUBLE:
+                merge_rows(<const double*>visibilities, flags, <const float*>weights, row - start,
+                           n, &subband.band, rule, merged)
             else:
-                merge_row(&visibilities[row, 0, 0, 0], &flags[row, 0, 0], &weights[row, 0, 0], &band,
-                          3, source, sign, w, &out[row, 0, 0, 0], &out_flags[row, 0, 0],
-                          &out_weights[row, 0, 0])
+                merge_rows(<const int32_t*>visibilities, flags, <const float*>weights,
+                           row - start, n, &subband.band, rule, merged)
+            row += n
+        return DONE
+
+    cdef bint has_room(self, Py_ssize_t n) noexcept nogil:
+        cdef uint8_t* room
+        if n > self._capacity:
+            room = <uint8_t*>realloc(self._room, n)
+            if room is NULL:
+                return False
+            self._room, self._capacity = room, n
+        return True
 
 
-cdef inline void merge_row(
-    const Real* visibilities, const uint8_t* flags, const float* weights, const Band* band,
-    Py_ssize_t n_pol, const Py_ssize_t* source, float sign, double w, float* out,
-    uint8_t* out_flags, float* out_weights,
-) noexcept nogil:
-    cdef Py_ssize_t channel, p, start, to = band.first
-    if w != 0.0:
-        turn_row(visibilities, band, n_pol, source, sign, w, out)
-    else:
-        copy_row(visibilities, band, n_pol, source, sign, out)
-    for channel in range(band.n_channels):
-        start = channel * n_pol
-        for p in range(n_pol):
-            out_flags[to + p] = flags[start + source[p]]
-            out_weights[to + p] = weights[start + source[p]]
-        to += band.step
+#: How the parts of a visibility are stored -> what the merge calls it.
+KINDS = {
+    np.dtype(np.complex64): SINGLE,
+    np.dtype(np.complex128): DOUBLE,
+    np.dtype([("r", np.int32), ("i", np.int32)]): WHOLE,
+}
 
 
-cdef inline void copy_row(
-    const Real* v, const Band* band, Py_ssize_t n_pol, const Py_ssize_t* source, float sign,
-    float* out,
-) noexcept nogil:
-    """Visibilities that do not turn keep their bits."""
-    cdef Py_ssize_t channel, p, to = 2 * band.first
-    cdef const Real* one
-    for channel in range(band.n_channels):
-        for p in range(n_pol):
-            one = v + 2 * (channel * n_pol + source[p])
-            out[to + 2 * p] = <float>one[0]
-            out[to + 2 * p + 1] = sign * <float>one[1]
-        to += 2 * band.step
-
-
-cdef inline void turn_row(
-    const Real* v, const Band* band, Py_ssize_t n_pol, const Py_ssize_t* source, float sign,
-    double w, float* out,
-) noexcept nogil:
-    cdef double[LANES] cosine, sine
-    cdef double real, imaginary, far_cosine = 1.0, far_sine = 0.0
-    cdef Py_ssize_t channel = 0, n, p, lane, to = 2 * band.first
-    cdef const Real* one
-    if band.evenly_spaced and band.n_channels > LANES:
-        direction(w * (band.frequency[LANES] - band.frequency[0]), &far_cosine, &far_sine)
-    while channel < band.n_channels:
-        n = min(<Py_ssize_t>LANES, band.n_channels - channel)
-        if channel % RENEWAL == 0 or not band.evenly_spaced:
-            factors(band.frequency + channel, n, w, band.evenly_spaced, cosine, sine)
-        else:
-            for lane in range(LANES):
-                real = cosine[lane]
-                cosine[lane] = real * far_cosine - sine[lane] * far_sine
-                sine[lane] = sine[lane] * far_cosine + real * far_sine
-        for lane in range(n):
-            for p in range(n_pol):
-                one = v + 2 * ((channel + lane) * n_pol + source[p])
-                real, imaginary = one[0], one[1]
-                out[to + 2 * p] = <float>(real * cosine[lane] - imaginary * sine[lane])
-                out[to + 2 * p + 1] = sign * <float>(
-                    real * sine[lane] + imaginary * cosine[lane]
-                )
-            to += 2 * band.step
-        channel += LANES
-
-
-cdef inline void factors(
-    const double* frequency, Py_ssize_t n, double w, bint evenly_spaced, double* cosine,
-    double* sine,
-) noexcept nogil:
-    """Of up to LANES channels: the first and the step computed, or every one."""
-    cdef double c, s
-    cdef Py_ssize_t lane
-    direction(w * frequency[0], &cosine[0], &sine[0])
-    if evenly_spaced and n > 1:
-        direction(w * (frequency[1] - frequency[0]), &c, &s)
-        for lane in range(1, LANES):
-            cosine[lane] = cosine[lane - 1] * c - sine[lane - 1] * s
-            sine[lane] = sine[lane - 1] * c + cosine[lane - 1] * s
-        return
-    for lane in range(1, n):
-        direction(w * frequency[lane], &cosine[lane], &sine[lane])
-
-
-cdef inline void direction(double turns, double* cosine, double* sine) noexcept nogil:
-    """Cosine and sine of minus some turns; whole ones go first, before anything is rounded."""
-    cdef double angle = -TURN * (turns - floor(turns))
-    cosine[0], sine[0] = cos(angle), sin(angle)
+# ------------------------------------------------------------------ weights
 
 
 def medians(const float[:, :, ::1] weights):

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from .chunk_map import mapped
+from .chunk_map import raw_dataset
 from .errors import VisibilityFileError
 from .grouping import VisibilityFile
+from .kernel import KINDS
 
 DATASETS = ("visdata", "flags", "nsamples")
 #: Slots of HDF5's table of chunks, a prime: many more than chunks in the cache.
@@ -50,12 +51,12 @@ class Uvh5Reader:
                 rdcc_w0=1.0,
             )
             self.datasets = [self._dataset(name) for name in DATASETS]
-            self.maps = [mapped(dataset) for dataset in self.datasets]
-            self.raw = open(self.path, "rb", buffering=0)  # noqa: SIM115
+            self.raw_file = open(self.path, "rb", buffering=0)  # noqa: SIM115
+            self.raw = [raw_dataset(one, self.raw_file.fileno()) for one in self.datasets]
         except VisibilityFileError:
             self.close()
             raise
-        except (OSError, RuntimeError, KeyError) as error:
+        except (OSError, RuntimeError, KeyError, ValueError) as error:
             self.close()
             raise VisibilityFileError(self.path, f"cannot be read: {error}") from error
 
@@ -80,9 +81,18 @@ class Uvh5Reader:
 
     def close(self) -> None:
         """Close the file."""
-        for name in ("file", "raw"):
+        for name in ("file", "raw_file"):
             if getattr(self, name, None):
                 getattr(self, name).close()
+
+    @property
+    def raw_datasets(self) -> tuple[Any, Any, Any] | None:
+        """Visibilities, flags and weights past HDF5, if all are of the usual types."""
+        visibilities, flags, weights = self.raw
+        if visibilities is None or flags is None or weights is None:
+            return None
+        usual = (flags.dtype, weights.dtype) == (np.dtype(bool), np.dtype(np.float32))
+        return (visibilities, flags, weights) if usual and visibilities.dtype in KINDS else None
 
     @property
     def chunk_rows(self) -> int:
@@ -120,10 +130,8 @@ class Uvh5Reader:
 
     def _rows(self, number: int, start: int, stop: int) -> np.ndarray:
         """Of one dataset: past HDF5 where that can be, which is several times as fast."""
-        mapped_chunks = self.maps[number]
-        if mapped_chunks is None:
-            return self.datasets[number][start:stop]
-        return mapped_chunks.read(self.raw, start, stop)
+        raw = self.raw[number]
+        return self.datasets[number][start:stop] if raw is None else raw.rows(start, stop)
 
     def _pairs(self, visibilities: np.ndarray) -> np.ndarray:
         """Complex numbers, or records of two whole numbers, as pairs of real ones."""
