@@ -1,6 +1,6 @@
 # Everything a fresh machine needs: Python 3.11+, a C compiler, make, a package index.
 #
-#   make demo    environment, build, the main job on real data
+#   make demo    environment, build, the main jobs on real data, and visibilities, simulated
 #   make test    environment, build, all tests, plugins included
 #   make lint    ruff and mypy
 #   make docs    the documentation, into docs/_build/html
@@ -38,7 +38,7 @@ $(VENV)/.created:
 
 # An editable install: Python files are live, kernels are rebuilt when they change.
 $(VENV)/.built: $(VENV)/.created pyproject.toml setup.py $(KERNELS) $(wildcard plugins/*/pyproject.toml)
-	$(PIP) --no-build-isolation --editable '.[plot,detrend,ms]' $(foreach plugin,$(PLUGINS),--editable $(plugin)[all])
+	$(PIP) --no-build-isolation --editable '.[plot,detrend,ms,compression]' $(foreach plugin,$(PLUGINS),--editable $(plugin)[all])
 	touch $@
 
 # Real data of the demonstrations; where they cannot be had, these say so, and tests are skipped.
@@ -48,15 +48,15 @@ $(VENV)/.data: $(VENV)/.built
 # The example of the plugin author guide is tested like any plugin; oracles are packages that
 # tests compare with.
 $(VENV)/.tools: $(VENV)/.built
-	$(PIP) --no-build-isolation --editable '.[test,oracles,lint,plot,detrend,ms]' --editable docs/examples/armillary-bincount
+	$(PIP) --no-build-isolation --editable '.[test,oracles,lint,plot,detrend,ms,compression]' --editable docs/examples/armillary-bincount
 	touch $@
 
 $(VENV)/.docs: $(VENV)/.tools
-	$(PIP) --no-build-isolation --editable '.[docs,plot,detrend,ms]'
+	$(PIP) --no-build-isolation --editable '.[docs,plot,detrend,ms,compression]'
 	touch $@
 
 $(VENV)/.bench: $(VENV)/.built
-	$(PIP) --no-build-isolation --editable '.[bench,plot,detrend,ms]'
+	$(PIP) --no-build-isolation --editable '.[bench,plot,detrend,ms,compression]'
 	touch $@
 
 # The kernels once more, with Cython's bounds and initialisation checks.

@@ -106,6 +106,15 @@ def test_every_layout_is_read(observe, tmp_path, layout, compression, visibility
     assert np.abs(written - truth).max() <= off
 
 
+def test_bitshuffle_is_read_where_hdf5plugin_is_installed(observe, tmp_path, monkeypatch):
+    pytest.importorskip("hdf5plugin")
+    observation = observe(compression="bitshuffle")
+    convert(observation, tmp_path / "all.uvh5")
+    monkeypatch.setattr("h5py.h5z.filter_avail", lambda code: code != 32008)
+    with pytest.raises(VisibilityFileError, match=r"filter 32008.*pip install hdf5plugin"):
+        convert(observation, tmp_path / "other.uvh5")
+
+
 def test_what_is_written_as_uvh5_is_what_was_read(observe, tmp_path):
     observation = observe(n_polarizations=4, flagged=0.1, noise=0.3)
     convert(observation, tmp_path / "all.uvh5")
@@ -229,6 +238,18 @@ def test_the_meridian_is_for_those_who_say_that_they_tracked_it(observe, tmp_pat
     observation = observe(layout="memo")
     with pytest.raises(VisibilityFileError, match="does not say at which declination"):
         convert(observation, tmp_path / "x.ms", phase="meridian")
+
+
+def test_a_frame_that_casa_does_not_know_is_refused_before_anything_is_written(observe, tmp_path):
+    observation = observe(layout="memo")
+    for path in observation.paths:
+        with h5py.File(path, "r+") as file:
+            (center,) = file["Header/phase_center_catalog"].values()
+            del center["cat_frame"], center["cat_epoch"]
+            center["cat_frame"], center["cat_epoch"] = np.bytes_(b"fk5"), 2291.34
+    with pytest.raises(VisibilityFileError, match=r"frame fk5 2291\.34.*SkyCoord"):
+        convert(observation, tmp_path / "x.ms")
+    convert(observation, tmp_path / "y.ms", phase=ELSEWHERE)
 
 
 def test_uvw_of_the_front_door_is_that_of_a_conversion(observe, tmp_path):

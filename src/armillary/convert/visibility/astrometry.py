@@ -20,8 +20,8 @@ import numpy as np
 
 from .header import Telescope
 
-#: Radians to either side of a direction between which the north of a frame is measured: a
-#: quarter of a degree. pyuvdata has the same, which keeps coordinates alike to rounding.
+#: Radians to either side of a direction between which the north of a frame is measured:
+#: half a degree. pyuvdata has the same, which keeps coordinates alike to rounding.
 OFFSET = np.pi / 360.0
 ARCSECOND = np.pi / 648_000.0
 #: Seconds by which a recorded sidereal time may differ from ours before ours counts.

@@ -11,6 +11,7 @@ from ..formats import Format
 from .grouping import Observation
 from .job import Piece, blocks, headers_of, rows_of, run
 from .layout import casa_order, file_order, joined, windows
+from .ms_tables import require_frame
 from .phasing import Target, phase, renumbered
 from .sources import Files
 from .writer import Output, Writer
@@ -86,6 +87,8 @@ def _pieces(
 ) -> list[Piece]:
     headers = headers_of(files, observation)
     phased = renumbered([phase(header, phase_center) for header in headers])
+    if format == "ms":
+        require_frame(headers[0].path, phased[0].phase_centers)
     order = casa_order if format == "ms" else file_order
     pieces, first_row = [], 0
     for header, rows, subbands in zip(headers, phased, observation.pieces, strict=True):

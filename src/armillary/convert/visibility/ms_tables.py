@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ... import __version__
+from .errors import VisibilityFileError
 from .header import PhaseCenter, Telescope
 from .layout import CASA_ORDER
 from .writer import Output
@@ -186,32 +189,43 @@ def _spectral_window(output: Output) -> None:
 # ------------------------------------------------------------------ the sky
 
 
-def casa_frame(center: PhaseCenter) -> str:
-    """CASA's name of a phase centre's frame.
+def require_frame(path: Path, centers: Sequence[PhaseCenter]) -> None:
+    """Make sure, before anything is written, that a Measurement Set can hold phase centres.
 
     Raises
     ------
-    ValueError
-        If CASA has none.
+    VisibilityFileError
+        If one is in a frame that CASA does not know, or they are in several.
     """
-    epoch = 2000.0 if center.epoch is None else center.epoch
-    try:
-        return DIRECTION_FRAMES[center.frame, epoch]
-    except KeyError:
-        known = ", ".join(f"{frame} {year:g}" for frame, year in DIRECTION_FRAMES)
-        raise ValueError(
-            f"the phase centre {center.name!r} is in the frame {center.frame} {epoch:g}, which a "
-            f"Measurement Set cannot hold; it can hold {known}"
-        ) from None
+    for center in centers:
+        if _key(center) not in DIRECTION_FRAMES:
+            known = ", ".join(f"{frame} {year:g}" for frame, year in DIRECTION_FRAMES)
+            frame, year = _key(center)
+            raise VisibilityFileError(
+                path,
+                f"has the phase centre {center.name!r} in the frame {frame} {year:g}, which a "
+                f"Measurement Set cannot hold: it can hold {known}; a SkyCoord as phase would do",
+            )
+    frames = sorted({casa_frame(center) for center in centers})
+    if len(frames) > 1:
+        raise VisibilityFileError(
+            path,
+            f"has phase centres in the frames {' and '.join(frames)}; those of a Measurement Set "
+            f"must be in one; a SkyCoord as phase would do",
+        )
+
+
+def _key(center: PhaseCenter) -> tuple[str, float]:
+    return center.frame, 2000.0 if center.epoch is None else center.epoch
+
+
+def casa_frame(center: PhaseCenter) -> str:
+    """CASA's name of a phase centre's frame."""
+    return DIRECTION_FRAMES[_key(center)]
 
 
 def _field(output: Output, middle: float) -> None:
     centers = output.phased[0].phase_centers
-    frames = {casa_frame(center) for center in centers}
-    if len(frames) > 1:
-        raise ValueError(
-            f"phase centres of one Measurement Set must be in one frame, not {', '.join(frames)}"
-        )
     n = len(centers)
     place = np.array([[[center.longitude, center.latitude]] for center in centers])
     directions = ("DELAY_DIR", "PHASE_DIR", "REFERENCE_DIR")
@@ -220,7 +234,7 @@ def _field(output: Output, middle: float) -> None:
         for name in directions:
             table.putcol(name, place)
             measure = table.getcolkeyword(name, "MEASINFO")
-            table.putcolkeyword(name, "MEASINFO", {**measure, "Ref": frames.copy().pop()})
+            table.putcolkeyword(name, "MEASINFO", {**measure, "Ref": casa_frame(centers[0])})
         _put(
             table,
             NAME=[center.name for center in centers],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -71,6 +73,7 @@ class Uvh5Reader:
                 f"has {name!r} of shape {dataset.shape}; its header says {shape} (rows, "
                 f"channels, polarizations)",
             )
+        _require_filters(self.path, dataset)
         return dataset
 
     def __enter__(self) -> Uvh5Reader:
@@ -147,6 +150,29 @@ class Uvh5Reader:
         wide = np.float64 if dtype.itemsize > 8 else np.float32
         native = np.ascontiguousarray(visibilities, np.result_type(wide, np.complex64))
         return native.view(wide).reshape(*visibilities.shape, 2)
+
+
+def _require_filters(path: Path, dataset: Any) -> None:
+    """Make sure that what a dataset is compressed with can be undone.
+
+    HDF5 knows a few filters; hdf5plugin, where it is installed, teaches it others (bitshuffle,
+    LZ4, Zstandard, Blosc).
+    """
+    from h5py import h5z
+
+    about = dataset.id.get_create_plist()
+    codes = [about.get_filter(i)[0] for i in range(about.get_nfilters())]
+    if all(map(h5z.filter_avail, codes)):
+        return
+    with contextlib.suppress(ImportError):
+        import hdf5plugin  # noqa: F401
+    unknown = [code for code in codes if not h5z.filter_avail(code)]
+    if unknown:
+        raise VisibilityFileError(
+            path,
+            f"is compressed with the HDF5 filter {unknown[0]}, which is not known here; "
+            f"hdf5plugin may know it: pip install hdf5plugin",
+        )
 
 
 def _row_of_chunks(dataset: Any) -> int:
