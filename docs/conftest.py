@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import tomllib
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from armillary.plugins.registry import set_registry
 
 # The example of the plugin author guide has tests that want it installed.
 collect_ignore = [] if find_spec("armillary_bincount") else ["examples"]
@@ -54,3 +58,21 @@ def write_sector(path: Path, sector: int, first: float) -> None:
         header["SECTOR"] = sector
         header["BJDREFI"], header["BJDREFF"], header["TIMESYS"] = 2457000, 0.0, "TDB"
     fits.HDUList([primary, table]).writeto(path)
+
+
+@pytest.fixture
+def converter_of_the_guide(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """The example of a converter, as if it were installed; its registry ends with the page."""
+    example = Path(__file__).parent / "examples" / "armillary-npy"
+    info = tmp_path / "site" / "armillary_npy-0.1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Name: armillary-npy\nVersion: 0.1.0\n")
+    project = tomllib.loads((example / "pyproject.toml").read_text())["project"]
+    points = project["entry-points"]["armillary"].items()
+    lines = [f"{name} = {module}" for name, module in points]
+    (info / "entry_points.txt").write_text("\n".join(["[armillary]", *lines, ""]))
+    monkeypatch.syspath_prepend(info.parent)
+    monkeypatch.syspath_prepend(example / "src")
+    before = set_registry(None)
+    yield
+    set_registry(before)

@@ -11,6 +11,7 @@ hand may be given instead of an installation: ``python docs/make_pictures.py WHE
 
 The catalogues are those of ``armillary demo crossmatch``, and the galaxy that of ``armillary demo
 isophotes``; they say what they are. photutils, with armillary-peers, draws its part of one picture.
+The observation is that of ``armillary demo convert``, which is simulated; it needs python-casacore.
 """
 
 from __future__ import annotations
@@ -27,10 +28,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import armillary as arm
-from armillary.cli import hipparcos, ugc12517
+from armillary.cli import hipparcos, simulated_array, ugc12517
 from armillary.plot.isophotes import plot_isophotes
 from armillary.plot.matches import plot_matches
-from armillary.plot.style import SIGNAL, SPECTRUM, style
+from armillary.plot.style import FAINT, INK, SIGNAL, SPECTRUM, style
+from armillary.testing import simulated_observation
 
 DISTRIBUTION = "foldedleastsquares"
 LIGHT_CURVE = "foldedleastsquares/tests/EPIC201367065.csv"
@@ -50,6 +52,8 @@ def main(wheel: str | None = None) -> None:
     pixels, mask = ugc_12517()
     draw_ugc_12517(pixels, mask)
     draw_beside_photutils(pixels, mask)
+    draw_simulated_array()
+    draw_conventions_of_visibilities()
 
 
 def draw_k2_3(wheel: str | None) -> None:
@@ -158,6 +162,100 @@ def draw_profiles(axes, name: str, found: dict, labels: dict[str, str]) -> None:
     axes.set_ylabel(title)
     if name == "intensity":
         axes.set_yscale("log")
+
+
+def draw_simulated_array() -> None:
+    """Visibilities of a point source, before and after a conversion."""
+    with tempfile.TemporaryDirectory() as folder:
+        observation = simulated_observation(
+            folder,
+            noise=simulated_array.NOISE,
+            flagged=simulated_array.FLAGGED,
+            **simulated_array.SIZE,
+        )
+        out = Path(folder) / "simulated.ms"
+        print(arm.convert.visibilities(observation.paths, out, phase=observation.source))
+        before = simulated_array.read_subbands(observation.paths)
+        after = simulated_array.read_measurement_set(out)
+        figure = simulated_array.draw(before, after, observation, "Measurement Set")
+    write_small(figure, IMAGES / "visibilities.png")
+
+
+def draw_conventions_of_visibilities() -> None:
+    """What u, v and w are, and what becomes of their sign in a Measurement Set."""
+    with style():
+        figure = Figure(figsize=(12.0, 4.2), layout="constrained")
+        ground, plane = figure.subplots(1, 2, width_ratios=[1.35, 1.0])
+        draw_antennas(ground)
+        draw_uv_plane(plane)
+    write_small(figure, IMAGES / "visibility-conventions.png")
+
+
+#: Where the two antennas stand, and the direction of the phase centre from either.
+ANTENNAS = {"antenna 1": np.array([0.0, 0.0]), "antenna 2": np.array([3.0, 0.35])}
+TOWARDS = np.array([0.52, 0.8542])
+RAY = 2.6
+
+
+def draw_antennas(axes) -> None:
+    """Two antennas, the baseline between them, and the part of it that w is."""
+    first, second = ANTENNAS.values()
+    baseline = second - first
+    foot = float(baseline @ TOWARDS) * TOWARDS
+    across = np.stack([first - 0.25 * baseline, second + 0.25 * baseline], axis=1)
+    axes.plot(across[0], across[1] - 0.12, color=FAINT, linewidth=2.0)
+    for name, place in ANTENNAS.items():
+        arrow(axes, place, place + RAY * TOWARDS, FAINT, 1.4)
+        axes.plot(*place, marker="o", markersize=13, color=INK)
+        axes.text(place[0], place[1] - 0.25, name, ha="center", va="top")
+    axes.plot(*np.stack([foot, second], axis=1), color=INK, linewidth=1.0, linestyle="--")
+    axes.text(*(0.5 * (foot + second) + [0.06, 0.06]), "wavefront", rotation=-31, ha="center")
+    arrow(axes, first, second, SPECTRUM, 2.6)
+    arrow(axes, first, foot, SIGNAL, 2.6)
+    middle = 0.5 * baseline
+    axes.text(middle[0], middle[1] + 0.12, "b = r$_2$ \u2212 r$_1$", color=SPECTRUM, ha="center")
+    axes.text(*(0.5 * foot + [-0.12, 0.08]), "w = b \u00b7 s", color=SIGNAL, ha="right")
+    axes.text(*(first + RAY * TOWARDS + [0.0, 0.08]), "to the phase centre s", ha="center")
+    told = "a wave reaches antenna 2 first,\nand antenna 1 later by w / c"
+    axes.text(second[0] + 0.75, second[1] + 0.55, told, fontsize=11)
+    axes.set(xlim=(-0.9, 6.4), ylim=(-0.65, 2.95), aspect="equal")
+    axes.axis("off")
+
+
+def draw_uv_plane(axes) -> None:
+    """One baseline as UVH5 has it, and as a Measurement Set has it."""
+    point = np.array([1.9, 0.9])
+    for line in (axes.axhline, axes.axvline):
+        line(0.0, color=FAINT, linewidth=0.9, zorder=0)
+    for sign, colour in ((1.0, SPECTRUM), (-1.0, SIGNAL)):
+        arrow(axes, np.zeros(2), sign * point, colour, 2.6)
+    told = {
+        (1.6, 1.15, "bottom"): "UVH5\n(u, v, w) = r$_2$ \u2212 r$_1$, and V",
+        (-1.6, -1.15, "top"): "Measurement Set\nUVW = \u2212(u, v, w), DATA = V*",
+    }
+    for ((x, y, side), text), colour in zip(told.items(), (SPECTRUM, SIGNAL), strict=True):
+        axes.text(x, y, text, color=colour, ha="center", va=side)
+    axes.text(3.1, 0.06, "u, east", ha="right", va="bottom", fontsize=11)
+    axes.text(0.06, 2.25, "v, north", ha="left", va="top", fontsize=11)
+    axes.set(xlim=(-3.2, 3.2), ylim=(-2.2, 2.2), aspect="equal")
+    axes.axis("off")
+
+
+def arrow(axes, start: np.ndarray, end: np.ndarray, colour: str, width: float) -> None:
+    """A straight arrow."""
+    axes.annotate(
+        "",
+        end,
+        start,
+        arrowprops={
+            "arrowstyle": "-|>",
+            "color": colour,
+            "linewidth": width,
+            "shrinkA": 0,
+            "shrinkB": 0,
+            "mutation_scale": 16,
+        },
+    )
 
 
 def k2_3(wheel: str | None) -> arm.io.LightCurve:

@@ -6,6 +6,9 @@ status.py           ``armillary status``
 search.py           ``armillary search bls``
 fit.py              ``armillary fit isophotes`` and ``armillary fit forced``
 crossmatch.py       ``armillary crossmatch``
+convert.py          ``armillary convert visibilities`` and ``armillary convert validate``
+convert_catalog.py  ``armillary convert catalog``
+convert_queue.py    ``armillary convert watch`` and ``armillary convert status``
 check.py            ``armillary check``
 demo.py             ``armillary demo``
 jobs.py             files into targets, targets into outcomes
@@ -13,12 +16,15 @@ candidates.py       outcomes into a table on the screen and into a file
 images.py           image files into isophotes
 isophote_files.py   isophotes into tables, model images and pictures
 isophote_summary.py isophotes of several images into a table on the screen
+transfer.py         a bar for work that is measured in bytes
+phase_center.py     phase centres as they are given at the shell
 destinations.py     which output goes into which file
 pictures.py         the same for pictures of targets
 k2_3.py             the demonstration of a search, on the star K2-3
 comparison.py       that demonstration's comparison with astropy
 hipparcos.py        the demonstration of a crossmatch, Hipparcos and Gaia
 ugc12517.py         the demonstration of isophotes, on the galaxy UGC 12517
+simulated_array.py  the demonstration of a conversion, on a simulated observation
 race.py             the same work in several ways, in turns: all comparisons
 packaged.py         the data of the demonstrations, in packages of their own
 messages.py         what is said on standard error

@@ -1,4 +1,4 @@
-"""``armillary demo``: what armillary does, shown on real data."""
+"""``armillary demo``: what armillary does, shown on real data where there are some."""
 
 from __future__ import annotations
 
@@ -7,19 +7,23 @@ from typing import Annotated
 
 import typer
 
-demo = typer.Typer(rich_markup_mode="markdown", help="Show what armillary does, on real data.")
+demo = typer.Typer(
+    rich_markup_mode="markdown",
+    help="Show what armillary does, on real data (visibilities are simulated).",
+)
 
 #: Name of each demonstration -> what it shows.
 DEMONSTRATIONS = {
     "search": "find the planet K2-3 b in its Kepler light curve, and compare with astropy",
     "crossmatch": "match Hipparcos to Gaia, 25 years apart, and compare with astropy",
     "isophotes": "fit the elliptical galaxy UGC 12517, seen by Hubble, and compare with photutils",
+    "convert": "turn 16 subbands of a simulated observation into one Measurement Set",
 }
 
 
 @demo.callback(invoke_without_command=True)
 def list_demonstrations(context: typer.Context) -> None:
-    """Show what armillary does, on real data; without a name, list the demonstrations."""
+    """Show what armillary does; without a name, list the demonstrations."""
     if context.invoked_subcommand is None:
         longest = max(map(len, DEMONSTRATIONS))
         for name, shows in DEMONSTRATIONS.items():
@@ -75,6 +79,26 @@ def isophotes(
     pip install --no-deps astrovista
     """
     from .ugc12517 import demonstrate
+
+    if not demonstrate(output):
+        raise typer.Exit(1)
+
+
+@demo.command()
+def convert(
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="DIR", help="Folder for the Measurement Set and the picture."
+        ),
+    ] = Path("armillary-demo"),
+) -> None:
+    """Turn 16 subbands of a simulated observation into one Measurement Set, phased to the source.
+
+    The observation is simulated, in the layout of DSA-110. Without python-casacore the result is
+    a UVH5 file: pip install 'armillary[ms]'
+    """
+    from .simulated_array import demonstrate
 
     if not demonstrate(output):
         raise typer.Exit(1)

@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from .. import __version__
 from .check import check
+from .convert import convert
 from .crossmatch import EXAMPLES as CROSSMATCH_EXAMPLES
 from .crossmatch import crossmatch
 from .demo import demo
@@ -82,7 +83,7 @@ def armillary(
         ),
     ] = False,
 ) -> None:
-    """The hot loops of survey astronomy: transits, isophotes, crossmatches; from files to files."""
+    """The hot loops of survey astronomy, from files to files: search, fit, match, convert."""
     context.with_resource(everything_on_standard_error(verbose))
 
 
@@ -90,6 +91,7 @@ app.command()(status)
 app.add_typer(search, name="search")
 app.add_typer(fit, name="fit")
 app.command(epilog=CROSSMATCH_EXAMPLES, no_args_is_help=True)(crossmatch)
+app.add_typer(convert, name="convert")
 app.command()(check)
 app.add_typer(demo, name="demo")
 
