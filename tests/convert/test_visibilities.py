@@ -457,6 +457,13 @@ def replaced(name: str, function: Any) -> Any:
         (replaced("Header/ant_2_array", lambda a: a[::-1].copy()), "other baselines"),
         (replaced("Header/polarization_array", lambda p: p[::-1].copy()), "other polarizations"),
         (replaced("Header/antenna_positions", lambda p: p + 0.1), "other antennas"),
+        (replaced("Header/time_array", lambda t: t + 1e-8), "other times"),
+        (replaced("Header/longitude", lambda degrees: degrees + 0.1), "other antennas"),
+        (replaced("Header/uvw_array", lambda uvw: uvw * np.float32(1.001)), "other uvw"),
+        (
+            replaced("Header/extra_keywords/phase_center_dec", lambda dec: dec + 0.01),
+            "other phase centres",
+        ),
     ],
 )
 def test_subbands_must_agree_and_the_file_and_axis_are_named(observe, tmp_path, change, sentence):
@@ -466,6 +473,23 @@ def test_subbands_must_agree_and_the_file_and_axis_are_named(observe, tmp_path, 
     with pytest.raises(VisibilityFileError, match=f"has {sentence}"):
         arm.convert.visibilities(paths, tmp_path / "x.ms", phase="meridian")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in0"]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (replaced("Header/antenna_numbers", lambda a: a - 5), "antenna numbers"),
+        (replaced("Header/antenna_positions", lambda p: p * np.nan), "'antenna_positions'"),
+        (replaced("Header/uvw_array", lambda uvw: uvw * np.inf), "'uvw_array'"),
+        (replaced("Header/integration_time", lambda t: -t), "'integration_time'"),
+        (replaced("Header/channel_width", lambda w: 0.0 * w), "'channel_width'"),
+    ],
+)
+def test_headers_that_cannot_be_are_refused(observe, tmp_path, change, sentence):
+    wrong = damaged(observe().paths[0], change)
+    with pytest.raises(VisibilityFileError, match=sentence) as error:
+        arm.convert.visibilities(wrong, tmp_path / "x.uvh5")
+    assert error.value.path == wrong
 
 
 def test_the_same_subband_twice_is_one_too_many(observe, tmp_path):

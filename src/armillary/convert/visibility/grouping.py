@@ -11,12 +11,14 @@ import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 from .errors import VisibilityFileError
 from .header import Header
+from .phasing import tracked
 
 SECONDS_PER_DAY = 86_400.0
 #: The number of a subband in the name of a file.
@@ -33,7 +35,9 @@ class VisibilityFile:
     ----------
     path : Path
     first_time, last_time : float
-        Julian dates (UTC).
+        Julian dates (UTC) of the first and the last integration.
+    integration_time : float
+        Days.
     frequency, channel_width : ndarray, shape (n_channels,)
         Hertz, ascending.
     descends : bool
@@ -48,6 +52,7 @@ class VisibilityFile:
     path: Path
     first_time: float
     last_time: float
+    integration_time: float
     frequency: np.ndarray
     channel_width: np.ndarray
     descends: bool
@@ -67,6 +72,7 @@ class VisibilityFile:
             path=header.path,
             first_time=header.first_time,
             last_time=float(header.time.max()),
+            integration_time=float(header.integration_time.min()) / SECONDS_PER_DAY,
             frequency=header.frequency[order],
             channel_width=header.channel_width[order],
             descends=header.is_descending,
@@ -75,10 +81,16 @@ class VisibilityFile:
                 "times": _digest(header.time, header.integration_time),
                 "baselines": _digest(header.antenna1, header.antenna2),
                 "polarizations": _digest(header.polarization),
-                "antennas": _digest(telescope.antenna_numbers, telescope.antenna_positions),
-                "phase centres": _digest(
-                    header.phase_center_number, repr(header.phase_centers).encode()
+                "antennas": _digest(
+                    telescope.antenna_numbers,
+                    telescope.antenna_positions,
+                    repr((telescope.longitude, telescope.latitude, telescope.altitude)).encode(),
                 ),
+                "phase centres": _digest(
+                    header.phase_center_number,
+                    repr((header.phase_centers, tracked(header))).encode(),
+                ),
+                "uvw": _digest(header.uvw),
             },
             n_rows=header.n_rows,
             n_times=header.n_times,
@@ -196,11 +208,11 @@ def _observation(files: Sequence[VisibilityFile], expected: int | None) -> Obser
     bands = _bands(subbands, expected)
     slots = [_slot(subband[0], bands) for subband in subbands]
     pieces: list[tuple[VisibilityFile | None, ...]] = []
-    for moment in _moments(subbands):
+    for together in _in_time(files):
         piece: list[VisibilityFile | None] = [None] * len(bands)
         for slot, subband in zip(slots, subbands, strict=True):
-            piece[slot] = next((file for file in subband if _begins_at(file, moment)), None)
-        _require_agreement([file for file in piece if file is not None])
+            piece[slot] = next((file for file in subband if file in together), None)
+        _require_agreement(together)
         pieces.append(tuple(piece))
     _require_same_baselines(pieces)
     return Observation(tuple(pieces), tuple(bands))
@@ -209,9 +221,8 @@ def _observation(files: Sequence[VisibilityFile], expected: int | None) -> Obser
 def _by_frequency(files: Sequence[VisibilityFile]) -> list[list[VisibilityFile]]:
     """Files of the same frequencies, in the order of time; the subbands ascend."""
     subbands: list[list[VisibilityFile]] = []
-    for file in sorted(files, key=lambda file: (file.frequency[0], file.first_time)):
+    for file in sorted(files, key=lambda file: float(file.frequency[0])):
         if subbands and file.has_frequencies_of(subbands[-1][0]):
-            _require_later(file, subbands[-1][-1])
             subbands[-1].append(file)
             continue
         if subbands and file.frequency[0] <= subbands[-1][0].frequency[-1]:
@@ -222,6 +233,10 @@ def _by_frequency(files: Sequence[VisibilityFile]) -> list[list[VisibilityFile]]
                 f"{_band_in_words(subbands[-1][0].frequency)}",
             )
         subbands.append([file])
+    for subband in subbands:
+        subband.sort(key=lambda file: file.first_time)
+        for before, file in pairwise(subband):
+            _require_later(file, before)
     return subbands
 
 
@@ -233,13 +248,17 @@ def _require_later(file: VisibilityFile, before: VisibilityFile) -> None:
         )
 
 
-def _moments(subbands: Sequence[Sequence[VisibilityFile]]) -> list[float]:
-    """When pieces begin."""
-    return sorted({file.first_time for subband in subbands for file in subband})
-
-
-def _begins_at(file: VisibilityFile, moment: float) -> bool:
-    return file.first_time == moment
+def _in_time(files: Sequence[VisibilityFile]) -> list[list[VisibilityFile]]:
+    """Pieces: files that overlap, to half an integration, whether their times agree or not."""
+    pieces: list[list[VisibilityFile]] = []
+    for file in sorted(files, key=lambda file: file.first_time):
+        if pieces:
+            first = pieces[-1][0]
+            if file.first_time < first.last_time + 0.5 * first.integration_time:
+                pieces[-1].append(file)
+                continue
+        pieces.append([file])
+    return pieces
 
 
 def _require_agreement(files: Sequence[VisibilityFile]) -> None:

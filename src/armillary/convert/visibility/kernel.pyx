@@ -25,6 +25,7 @@ from libc.stdlib cimport calloc, free, realloc
 
 import numpy as np
 
+from ...runtime.median cimport median
 from .chunks cimport DONE, NO_MEMORY, Outcome, Raw, RawDataset, read_rows
 from .merge cimport MOST_POLARIZATIONS, Band, Merged, Real, Rule, band_of, merge_rows
 
@@ -271,48 +272,14 @@ def medians(const float[:, :, ::1] weights):
                 for channel in range(n):
                     values[channel] = weights[row, channel, p]
                     same = same and values[channel] == first
-                found[row, p] = first if same else median(&values[0], n)
+                found[row, p] = first if same else known_median(&values[0], n)
     return result
 
 
-cdef float median(float* values, Py_ssize_t n) noexcept nogil:
-    """The mean of the two in the middle, if there are two; NAN if there is one. Reorders."""
+cdef float known_median(float* values, Py_ssize_t n) noexcept nogil:
+    """NAN if there is one among them, as NumPy has it. Reorders."""
     cdef Py_ssize_t i
-    cdef float upper, lower
     for i in range(n):
         if values[i] != values[i]:
             return values[i]
-    upper = selected(values, n, n // 2)
-    if n % 2:
-        return upper
-    lower = values[0]
-    for i in range(1, n // 2):
-        lower = max(lower, values[i])
-    return <float>(0.5 * (<float>(lower + upper)))
-
-
-cdef float selected(float* values, Py_ssize_t n, Py_ssize_t k) noexcept nogil:
-    """The one that would be at k if they were sorted (Hoare 1961); smaller ones end before it."""
-    cdef Py_ssize_t low = 0, high = n - 1, i, j
-    cdef float pivot, swap
-    while low < high:
-        pivot = values[(low + high) // 2]
-        i, j = low, high
-        while i <= j:
-            while values[i] < pivot:
-                i += 1
-            while values[j] > pivot:
-                j -= 1
-            if i <= j:
-                swap = values[i]
-                values[i] = values[j]
-                values[j] = swap
-                i += 1
-                j -= 1
-        if k <= j:
-            high = j
-        elif k >= i:
-            low = i
-        else:
-            break
-    return values[k]
+    return median(values, n)

@@ -380,12 +380,18 @@ def direction(name: str, value: Any) -> Direction:
 
 
 def renumbered(pieces: list[Phased]) -> list[Phased]:
-    """Pieces in time whose phase centres have numbers of their own, equal ones the same."""
+    """Pieces in time whose phase centres have numbers of their own, equal ones the same.
+
+    Those that no row has are left out.
+    """
     centers: list[PhaseCenter] = []
     result = []
     for piece in pieces:
         numbers = piece.phase_center_number.copy()
+        used = set(piece.phase_center_number.tolist())
         for center in piece.phase_centers:
+            if center.number not in used:
+                continue
             number = _number_of(center, centers)
             numbers[piece.phase_center_number == center.number] = number
         result.append(replace(piece, phase_center_number=numbers))

@@ -44,6 +44,8 @@ def opened(path: Path) -> Iterator[h5py.File]:
         yield file
 
 
+#: Antennas are rows of a table in a Measurement Set, also of numbers that nobody has.
+LARGEST_NUMBER = 65_535
 #: What HDF5 and NumPy raise of a damaged file: nearly anything.
 _DAMAGE = (
     OSError,
@@ -265,8 +267,22 @@ class _Reader:
                 raise VisibilityFileError(
                     self.path, f"has {n_rows} times and a {name!r} of shape {array.shape}"
                 )
-        if not np.isfinite(header.time).all():
-            raise VisibilityFileError(self.path, "has times that are not finite")
+        positive = {
+            "integration_time": header.integration_time,
+            "channel_width": header.channel_width,
+        }
+        for name, array in positive.items():
+            if not np.all((array > 0.0) & np.isfinite(array)):
+                raise VisibilityFileError(self.path, f"has a {name!r} that is not positive")
+        finite = {
+            "time_array": header.time,
+            "uvw_array": header.uvw,
+            "lst_array": header.lst,
+            "antenna_positions": header.telescope.antenna_positions,
+        }
+        for name, array in finite.items():
+            if array is not None and not np.isfinite(array).all():
+                raise VisibilityFileError(self.path, f"has a {name!r} that is not finite")
         self.check_frequencies(header)
         self.check_names(header)
 
@@ -287,6 +303,11 @@ class _Reader:
     def check_names(self, header: Header) -> None:
         """Antennas and phase centres that rows name are there."""
         known = header.telescope.antenna_numbers
+        if np.any((known < 0) | (known > LARGEST_NUMBER)) or len(np.unique(known)) < len(known):
+            raise VisibilityFileError(
+                self.path,
+                f"has antenna numbers that are not from 0 to {LARGEST_NUMBER}, each once",
+            )
         for antennas in (header.antenna1, header.antenna2):
             strange = np.setdiff1d(antennas, known)
             if len(strange):

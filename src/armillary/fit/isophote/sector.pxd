@@ -10,6 +10,7 @@
 from libc.math cimport INFINITY, NAN, atan2, ceil, cos, floor, fmax, fmin, sin, sqrt
 from libc.stdlib cimport free, realloc
 
+from ...runtime.median cimport median as median_of
 from .aperture cimport Pixel
 from .ring cimport (
     ALONG, ACROSS, BILINEAR_VARIANCE, COS1, LARGEST_STEP, NARROWEST, OVERLAP, PI, SECTOR_WIDTH,
@@ -141,7 +142,7 @@ cdef inline bint sample_sector(
         weight[0] = 1.0 if variances is NULL else 1.0 / at(variances, ny, nx, x, y)
         share[0] = BILINEAR_VARIANCE
     else:
-        value[0] = median_of(store) if median else mean_of(store)
+        value[0] = median_of(store.value, store.n) if median else mean_of(store)
         weight[0] = 1.0 if variances is NULL else store.n / store.sum_variance
         share[0] = (MEDIAN_VARIANCE if median else 1.0) / store.n
     return True
@@ -233,45 +234,6 @@ cdef inline double mean_of(const Pixels* store) noexcept nogil:
     for i in range(store.n):
         total += store.value[i]
     return total / store.n
-
-
-cdef inline double median_of(Pixels* store) noexcept nogil:
-    """The middle value, or the mean of the two; the values change places."""
-    cdef Py_ssize_t i, middle = store.n // 2
-    cdef double upper = ranked(store.value, store.n, middle), lower
-    if store.n % 2:
-        return upper
-    lower = store.value[0]
-    for i in range(1, middle):
-        lower = fmax(lower, store.value[i])
-    return 0.5 * (lower + upper)
-
-
-cdef inline double ranked(double* value, Py_ssize_t n, Py_ssize_t rank) noexcept nogil:
-    """The value of a rank, with none greater before it (Hoare's selection)."""
-    cdef Py_ssize_t low = 0, high = n - 1, i, j
-    cdef double pivot, swap
-    while low < high:
-        pivot = value[(low + high) // 2]
-        i, j = low, high
-        while i <= j:
-            while value[i] < pivot:
-                i += 1
-            while value[j] > pivot:
-                j -= 1
-            if i <= j:
-                swap = value[i]
-                value[i] = value[j]
-                value[j] = swap
-                i += 1
-                j -= 1
-        if rank <= j:
-            high = j
-        elif rank >= i:
-            low = i
-        else:
-            break
-    return value[rank]
 
 
 cdef inline void empty(Pixels* store) noexcept nogil:
