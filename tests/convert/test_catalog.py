@@ -397,9 +397,21 @@ def test_parts_of_arrays_are_widened_as_they_are(tmp_path, write, out, monkeypat
     monkeypatch.setattr(job, "BATCH_ROWS", 3)
     values = np.arange(20, dtype=np.int16).reshape(10, 2)
     Table({"x": values}).write(tmp_path / "a.fits")
-    wide = pa.array([[0.5, None], None], pa.list_(pa.float64(), 2))
-    catalog([tmp_path / "a.fits", write("b", {"x": wide})], out)
-    assert parquet.read_table(out)["x"].to_pylist() == [*values.tolist(), [0.5, None], None]
+    wide = [[0.5, None], None] if reads_missing_lists(tmp_path) else [[0.5, None], [1.5, 2.5]]
+    given = pa.array(wide, pa.list_(pa.float64(), 2))
+    catalog([tmp_path / "a.fits", write("b", {"x": given})], out)
+    assert parquet.read_table(out)["x"].to_pylist() == [*values.tolist(), *wide]
+
+
+def reads_missing_lists(folder):
+    """Whether pyarrow can read a missing list of fixed size that it wrote: some versions cannot."""
+    column = pa.array([[1.0], None], pa.list_(pa.float64(), 1))
+    parquet.write_table(pa.table({"x": column}), folder / "probe")
+    try:
+        parquet.read_table(folder / "probe")
+    except pa.ArrowInvalid:
+        return False
+    return True
 
 
 KINDS = [

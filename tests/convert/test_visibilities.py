@@ -359,6 +359,32 @@ def test_antennas_are_within_a_millimetre(observe, tmp_path):
     assert np.abs(place - middle - header.telescope.antenna_positions).max() < 1e-3
 
 
+def test_receptors_and_whatever_else_a_header_has_are_kept(observe, tmp_path):
+    observation = observe(layout="memo", n_subbands=1)
+    (path,) = observation.paths
+    n = len(observation.antenna_numbers)
+    with h5py.File(path, "r+") as file:
+        file["Header/Nfeeds"] = 2
+        file["Header/feed_array"] = np.array([[b"y", b"x"]] * n)
+        file["Header/feed_angle"] = np.array([[0.0, 1.5]] * n)
+        file["Header/dut1"] = 0.25
+        file["Header/pol_convention"] = np.bytes_(b"avg")
+    convert(observation, tmp_path / "x.uvh5")
+    with h5py.File(tmp_path / "x.uvh5") as file:
+        assert file["Header/dut1"][()] == 0.25
+        assert file["Header/pol_convention"][()] == b"avg"
+        assert file["Header/feed_array"][0].tolist() == [b"y", b"x"]
+    arm.convert.visibilities(tmp_path / "x.uvh5", tmp_path / "x.ms")
+    angles = column(tmp_path / "x.ms", "RECEPTOR_ANGLE", "FEED")[observation.antenna_numbers]
+    np.testing.assert_array_equal(angles, [[1.5, 0.0]] * n)
+
+
+def test_files_of_several_spectral_windows_are_refused(observe, tmp_path):
+    convert(observe(n_subbands=2), tmp_path / "two.uvh5", spectral_windows="keep")
+    with pytest.raises(VisibilityFileError, match="has 2 spectral windows"):
+        arm.convert.visibilities(tmp_path / "two.uvh5", tmp_path / "x.uvh5")
+
+
 # ------------------------------------------------------------------ times
 
 
@@ -393,6 +419,38 @@ def cut_in_time(path: Path, folder: Path, part: int) -> Path:
         file["Header/Nblts"][()] = len(file["Header/time_array"])
         file["Header/Ntimes"][()] = len(np.unique(file["Header/time_array"]))
     return out
+
+
+def test_baselines_of_all_pieces_have_one_direction(observe, tmp_path):
+    whole = observe(n_times=2, n_subbands=1, n_polarizations=4, noise=0.1)
+    (folder := tmp_path / "pieces").mkdir()
+    first, second = (cut_in_time(whole.paths[0], folder, part) for part in (0, 1))
+    turned_around(second)
+    convert(whole, tmp_path / "whole.ms", phase=ELSEWHERE)
+    arm.convert.visibilities([first, second], tmp_path / "joined.ms", phase=ELSEWHERE)
+    # An antenna with itself has no direction.
+    rows = column(tmp_path / "whole.ms", "ANTENNA1") != column(tmp_path / "whole.ms", "ANTENNA2")
+    for name in ("ANTENNA1", "ANTENNA2", "UVW", "DATA", "FLAG"):
+        np.testing.assert_allclose(
+            column(tmp_path / "joined.ms", name)[rows],
+            column(tmp_path / "whole.ms", name)[rows],
+            rtol=0,
+            atol=1e-6,
+            err_msg=name,
+        )
+
+
+def turned_around(path: Path) -> None:
+    """Exchange the antennas of all baselines of a file."""
+    with h5py.File(path, "r+") as file:
+        header, data = file["Header"], file["Data"]
+        first, second = header["ant_1_array"][()], header["ant_2_array"][()]
+        header["ant_1_array"][...], header["ant_2_array"][...] = second, first
+        header["uvw_array"][...] = -header["uvw_array"][()]
+        codes = header["polarization_array"][()].tolist()
+        order = [codes.index({-7: -8, -8: -7}.get(code, code)) for code in codes]
+        for name in data:
+            data[name][...] = np.conj(data[name][()][..., order])
 
 
 def test_several_observations_have_names_with_their_times(observe, tmp_path):
@@ -527,6 +585,32 @@ def test_an_output_that_is_there_stays_unless_it_may_be_replaced(observe, tmp_pa
         convert(observation, out, phase=ELSEWHERE, overwrite=True)
     assert len(column(tmp_path / "x.ms", "NAME", "FIELD")) == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in0", "x.ms", "x.uvh5"]
+
+
+def test_only_what_a_conversion_wrote_is_replaced_and_no_input(observe, tmp_path):
+    observation = observe(layout="memo", n_subbands=1)
+    (path,) = observation.paths
+    (folder := tmp_path / "thesis").mkdir()
+    (folder / "chapter").write_text("years of work")
+    (tmp_path / "x.ms").write_text("a file")
+    options = {"format": "ms", "overwrite": True}
+    for out, sentence in (
+        (folder, "no Measurement Set; it is not replaced"),
+        (path.parent, "may not be or hold one of the inputs"),
+        (path, "may not be or hold one of the inputs"),
+    ):
+        with pytest.raises((FileExistsError, ValueError), match=sentence):
+            arm.convert.visibilities(path, out, **options)
+    assert (folder / "chapter").read_text() == "years of work"
+    arm.convert.visibilities(path, tmp_path / "x.ms", **options)
+    assert column(tmp_path / "x.ms", "DATA").size
+
+
+def test_what_takes_the_name_meanwhile_stays(observe, tmp_path):
+    out = tmp_path / "x.uvh5"
+    with pytest.raises(FileExistsError, match="appeared while it was being made"):
+        convert(observe(), out, progress=lambda *_: out.write_text("another's"))
+    assert out.read_text() == "another's"
 
 
 @pytest.mark.parametrize("kind", ["ms", "uvh5"])

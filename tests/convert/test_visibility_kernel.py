@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -157,6 +158,13 @@ def test_what_only_hdf5_can_read_is_left_to_it(tmp_path: Path, options: dict) ->
         chosen = {"shape": (8, 4, 2), "chunks": (4, 2, 1), "dtype": "f4"}
     with h5py.File(tmp_path / "file.h5", "w") as file:
         assert raw_dataset(file.create_dataset("data", **chosen), -1) is None
+
+
+@pytest.mark.parametrize("chunks", [(2, 1, 3, 2), None])
+def test_a_file_with_a_block_of_its_user_is_left_to_hdf5(tmp_path: Path, chunks: Any) -> None:
+    with h5py.File(tmp_path / "file.h5", "w", userblock_size=1024) as file:
+        data = file.create_dataset("data", data=np.ones((8, 1, 3, 2), "f4"), chunks=chunks)
+        assert raw_dataset(data, -1) is None
 
 
 def test_a_dataset_without_chunks_is_one(tmp_path: Path) -> None:

@@ -20,3 +20,6 @@ test_isophotes_reference = conformance("fit.isophotes", "reference")
 
 test_forced_isophotes_cpu = pytest.mark.kernel(conformance("fit.forced_isophotes", "cpu"))
 test_forced_isophotes_reference = conformance("fit.forced_isophotes", "reference")
+
+test_visibilities_cpu = pytest.mark.kernel(conformance("convert.visibilities", "cpu"))
+test_visibilities_reference = conformance("convert.visibilities", "reference")

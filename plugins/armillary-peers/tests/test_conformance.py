@@ -106,6 +106,8 @@ test_forced_isophotes_photutils = conformance(
 )
 test_ellipse_model_photutils = conformance("fit.ellipse_model", "photutils")
 
+test_visibilities_pyuvdata = conformance("convert.visibilities", "pyuvdata")
+
 SKY = ("astropy", "scipy", "pykdtree", "sklearn")
 BACKENDS = {
     "search.bls": ("astropy", "gerbls"),
@@ -114,6 +116,7 @@ BACKENDS = {
     "fit.isophotes": ("photutils",),
     "fit.forced_isophotes": ("photutils",),
     "fit.ellipse_model": ("photutils",),
+    "convert.visibilities": ("pyuvdata",),
 }
 
 

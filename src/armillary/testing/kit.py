@@ -27,6 +27,7 @@ SUITES = {
     "fit.isophotes": "armillary.testing.fit_isophotes",
     "fit.forced_isophotes": "armillary.testing.fit_forced_isophotes",
     "fit.ellipse_model": "armillary.testing.fit_ellipse_model",
+    "convert.visibilities": "armillary.testing.convert_visibilities",
 }
 
 Verdict = Literal["passed", "failed", "waived", "unexpectedly passed", "skipped"]

@@ -129,6 +129,7 @@ def test_a_file_that_goes_while_it_is_converted_sends_its_group_back(queue):
 def test_an_output_that_is_there_already_is_not_written_again(queue, caplog):
     queue.out.mkdir()
     (queue.out / f"{GROUP}.ms").mkdir()
+    (queue.out / f"{GROUP}.ms" / "table.dat").touch()
     queue.put_group(0)
     queue.watch()
     assert queue.converted == [] and queue.states == ["completed"]

@@ -38,6 +38,11 @@ def photutils(request: Request) -> Literal[True] | str:
     return _installed("photutils")
 
 
+def pyuvdata(request: Request) -> Literal[True] | str:
+    """True, or how to install pyuvdata."""
+    return _installed("pyuvdata")
+
+
 def _installed(module: str, name: str | None = None) -> Literal[True] | str:
     """Look for a module, which is also the name of its extra."""
     if find_spec(module) is None:

@@ -91,3 +91,17 @@ def armillary_crossmatch() -> Iterator[Implementation]:
                 citation=citation,
                 can_run=f"armillary_peers.installed:{name}",
             )
+
+
+@hookimpl
+def armillary_convert() -> Iterator[Implementation]:
+    yield Implementation(
+        operation="convert.visibilities",
+        name="pyuvdata",
+        target="armillary_peers.pyuvdata_visibilities:visibilities",
+        api=1,
+        summary="UVData: read, fast_concat, phase, write_ms or write_uvh5; all in memory",
+        url="https://pyuvdata.readthedocs.io",
+        citation="Keating et al. (2025), JOSS 10, 7482; Hazelton et al. (2017), JOSS 2, 140",
+        can_run="armillary_peers.installed:pyuvdata",
+    )

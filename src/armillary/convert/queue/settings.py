@@ -51,8 +51,8 @@ class Settings:
     def __post_init__(self) -> None:
         _check_count("expected_subbands", self.expected_subbands, least=1)
         _check_count("retries", self.retries, least=0)
-        for name in ("tolerance", "settle"):
-            _check_seconds(name, getattr(self, name), zero=True)
+        _check_seconds("time_tolerance", self.tolerance, zero=True)
+        _check_seconds("settle", self.settle, zero=True)
         for name in ("timeout", "poll"):
             _check_seconds(name, getattr(self, name), zero=False)
         if self.on_incomplete not in ON_INCOMPLETE:

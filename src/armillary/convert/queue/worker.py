@@ -257,7 +257,9 @@ class Worker:
     # -------------------------------------------------------------- what is on disk
 
     def _is_there(self, group: GroupRecord) -> bool:
-        return (self._out / group.out).exists()
+        """Whether its output has its name: a file, or the folder of a Measurement Set."""
+        place = self._out / group.out
+        return place.is_file() or (place / "table.dat").is_file()
 
     def _check_unchanged(self, members: list[FileRecord]) -> None:
         for file in members:

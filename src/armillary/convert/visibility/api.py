@@ -143,12 +143,15 @@ def visibilities(
     kind = format_of(destination, format)
     reader = asked_for(OPERATION, backend)
     files = Files(reader if isinstance(reader, Format) else None)
-    options = _Options(kind, target, spectral_windows == "merge", _columns(columns, kind))
+    options = _Options(
+        overwrite, kind, target, spectral_windows == "merge", _columns(columns, kind)
+    )
     # A converter that was asked for reads; the default does the rest.
     plan = choose(Request(OPERATION), DEFAULT if isinstance(reader, Format) else backend)
     _require_casacore(kind)
+    paths = files_of(inputs)
     every = observations(
-        [VisibilityFile.of(files.header(path)) for path in files_of(inputs)],
+        [VisibilityFile.of(files.header(path)) for path in paths],
         _tolerance(time_tolerance),
         expected_subbands,
     )
@@ -157,7 +160,7 @@ def visibilities(
         _require_phase_centers(wanted)
     named = outputs(destination, [observation.first_time for observation in wanted])
     for path in named:
-        check_output(path, overwrite)
+        check_output(path, overwrite, paths)
     conveniences = {
         "files": files,
         "threads": thread_count(threads),
@@ -178,8 +181,14 @@ class _Options:
     """What every observation of a call is asked for."""
 
     def __init__(
-        self, kind: str | Format, target: Target, merge: bool, columns: tuple[str, ...]
+        self,
+        overwrite: bool,
+        kind: str | Format,
+        target: Target,
+        merge: bool,
+        columns: tuple[str, ...],
     ) -> None:
+        self.overwrite = overwrite
         self.format, self.target, self.merge, self.columns = kind, target, merge, columns
 
     def in_words(self) -> str:
@@ -228,7 +237,7 @@ def _convert(
                 f"visibilities, not {flagged!r:.60}"
             )
         bytes_written = size_of(new)
-        put_in_place(new, out, room)
+        put_in_place(new, out, room, options.overwrite)
     pieces = [next(file for file in piece if file is not None) for piece in observation.pieces]
     return ObservationReport(
         out=out,

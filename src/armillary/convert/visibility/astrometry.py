@@ -151,7 +151,7 @@ def checked_sidereal_time(
 
 
 def apparent_place(
-    ra: Any, dec: Any, telescope: Telescope, at: Moments
+    ra: Any, dec: Any, telescope: Telescope, at: Moments, motion: tuple[float, float] = (0.0, 0.0)
 ) -> tuple[np.ndarray, np.ndarray]:
     """Apparent right ascension and declination (radians) of ICRS directions, without refraction.
 
@@ -162,11 +162,13 @@ def apparent_place(
     telescope : Telescope
     at : Moments
         n of them.
+    motion : tuple of float
+        Change of right ascension and of declination (radians per year).
     """
     import erfa
 
     *_, apparent_dec, apparent_ra, origins = erfa.atco13(
-        *np.broadcast_arrays(ra, dec), 0.0, 0.0, 0.0, 0.0, *_site(telescope, at)
+        *np.broadcast_arrays(ra, dec), *motion, 0.0, 0.0, *_site(telescope, at)
     )
     return np.mod(apparent_ra - origins, 2.0 * np.pi), apparent_dec
 
@@ -199,9 +201,15 @@ def _site(telescope: Telescope, at: Moments) -> tuple[Any, ...]:
 
 
 def frame_position_angle(
-    apparent_ra: np.ndarray, apparent_dec: np.ndarray, telescope: Telescope, at: Moments
+    apparent_ra: np.ndarray,
+    apparent_dec: np.ndarray,
+    telescope: Telescope,
+    at: Moments,
+    frame: Any = None,
 ) -> np.ndarray:
-    """Angle (radians) from the north of date to the north of ICRS, seen at a direction.
+    """Angle (radians) from the north of date to the north of a frame, seen at a direction.
+
+    The frame is one of astropy; None is ICRS.
 
     Measured between two places on the hour circle of date, :data:`OFFSET` to either side.
     """
@@ -211,7 +219,16 @@ def frame_position_angle(
     south = _over_the_pole(apparent_ra, apparent_dec - OFFSET)
     upper = icrs_place(*north, telescope, at)
     lower = icrs_place(*south, telescope, at)
-    return -erfa.pas(*lower, *upper)
+    return -erfa.pas(*_in_frame(lower, frame), *_in_frame(upper, frame))
+
+
+def _in_frame(place: tuple[np.ndarray, np.ndarray], frame: Any) -> tuple[np.ndarray, np.ndarray]:
+    from astropy.coordinates import SkyCoord
+
+    if frame is None:
+        return place
+    there = SkyCoord(*place, unit="rad", frame="icrs").transform_to(frame).spherical
+    return there.lon.to_value("rad"), there.lat.to_value("rad")
 
 
 def _over_the_pole(ra: np.ndarray, dec: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -13,7 +13,8 @@ def raw_dataset(dataset: Any, file: int) -> RawDataset | None:
     """A dataset that is read past HDF5, or None if only HDF5 can read it.
 
     That is so if it is compressed, of another byte order, stored elsewhere, or has chunks that
-    were never written.
+    were never written; and behind a block of the user's, which some versions of HDF5 count in
+    the places of chunks and others do not.
 
     Parameters
     ----------
@@ -29,14 +30,14 @@ def raw_dataset(dataset: Any, file: int) -> RawDataset | None:
     """
     dtype = dataset.dtype
     plain = dtype.isnative and (dtype.kind in "cfb" or dtype.names == ("r", "i"))
-    if not plain or dataset.external or dataset.id.get_create_plist().get_nfilters():
+    if not plain or dataset.external or dataset.file.userblock_size:
+        return None
+    if dataset.id.get_create_plist().get_nfilters():
         return None
     found = _chunks(dataset) if dataset.chunks else _whole(dataset)
     if found is None:
         return None
     places, corners = found
-    # HDF5 counts from its superblock, which may lie behind a block of the user's.
-    places = places + int(dataset.file.userblock_size)
     shape = _three(dataset.shape)
     return RawDataset(file, dtype, shape, _three(dataset.chunks or shape), places, corners)
 

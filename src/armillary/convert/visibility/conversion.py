@@ -10,7 +10,7 @@ from ...runtime.progress import Progress
 from ..formats import Format
 from .grouping import Observation
 from .job import Piece, blocks, headers_of, rows_of, run
-from .layout import casa_order, file_order, joined, windows
+from .layout import both_directions, casa_order, file_order, joined, windows
 from .ms_tables import require_frame
 from .phasing import Target, phase, renumbered
 from .sources import Files
@@ -89,10 +89,11 @@ def _pieces(
     phased = renumbered([phase(header, phase_center) for header in headers])
     if format == "ms":
         require_frame(headers[0].path, phased[0].phase_centers)
-    order = casa_order if format == "ms" else file_order
+    mixed = both_directions(headers)
     pieces, first_row = [], 0
     for header, rows, subbands in zip(headers, phased, observation.pieces, strict=True):
-        pieces.append(Piece(header, rows, order(header), subbands, first_row))
+        order = casa_order(header, mixed) if format == "ms" else file_order(header)
+        pieces.append(Piece(header, rows, order, subbands, first_row))
         first_row += header.n_rows
     return pieces
 

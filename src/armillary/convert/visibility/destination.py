@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..._files import check_destination
@@ -11,6 +12,8 @@ from .sources import writer_of
 
 #: Suffix -> format.
 FORMATS = {".ms": "ms", ".uvh5": "uvh5"}
+#: What a folder has that is a table of casacore.
+TABLE = "table.dat"
 #: What stands for the time of an observation in the name of its output.
 TIME = "{time}"
 
@@ -65,26 +68,60 @@ def time_name(time: float) -> str:
     return str(Time(time, format="jd", scale="utc", precision=0).isot)
 
 
-def check_output(out: Path, overwrite: bool) -> None:
-    """Make sure, before any work, that an output can be written.
+def check_output(out: Path, overwrite: bool, inputs: Sequence[Path]) -> None:
+    """Make sure, before any work, that an output can be written and takes nobody's place.
 
     Raises
     ------
     FileExistsError
-        If it is there already, and may not be replaced.
+        If it is there already and may not be replaced, or is something that no conversion wrote.
+    ValueError
+        If it is one of the inputs, or a folder that holds one.
     OSError
         If nothing can be written there.
     """
-    if out.exists() and not overwrite:
+    place = out.resolve()
+    for path in inputs:
+        if place == path.resolve() or place in path.resolve().parents:
+            raise ValueError(f"out may not be or hold one of the inputs, as {str(out)!r} would")
+    if not out.exists():
+        check_destination(out)
+        return
+    if not overwrite:
         raise FileExistsError(f"{str(out)!r} is there already; overwrite=True replaces it")
-    # A Measurement Set is a folder, which may be replaced like a file.
-    check_destination(out.with_name(f".{out.name}.new"))
+    if out.is_dir() and not (out / TABLE).is_file():
+        raise FileExistsError(
+            f"{str(out)!r} is a folder, and no Measurement Set; it is not replaced"
+        )
+    if not os.access(out.parent, os.W_OK | os.X_OK):
+        raise PermissionError(f"nothing can be written into the folder {str(out.parent)!r}")
 
 
-def put_in_place(new: Path, out: Path, room: Path) -> None:
-    """Give an output its name; what had it before goes to a temporary folder, which is removed."""
-    if out.is_dir():
-        os.replace(out, room / f"{out.name}.old")
+def put_in_place(new: Path, out: Path, room: Path, overwrite: bool) -> None:
+    """Give an output its name.
+
+    What had it before goes to a temporary folder, which is removed, and comes back if the output
+    cannot take its place.
+
+    Raises
+    ------
+    FileExistsError
+        If something took the name meanwhile, and may not be replaced.
+    """
+    if not overwrite:
+        if out.exists():
+            raise FileExistsError(f"{str(out)!r} appeared while it was being made")
+        os.rename(new, out)
+        return
+    if out.exists() and (out.is_dir() or new.is_dir()):
+        old = room / f"{out.name}.old"
+        os.rename(out, old)
+        try:
+            os.rename(new, out)
+        except BaseException:
+            os.rename(old, out)
+            raise
+        return
     os.replace(new, out)
 
 

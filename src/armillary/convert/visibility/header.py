@@ -35,6 +35,10 @@ class Telescope:
         Such as "alt-az".
     x_orientation : str
         "east", "north", or an empty string.
+    feeds : ndarray of str, shape (n, n_feeds) or None
+        "x" and "y", or "r" and "l", of each antenna.
+    feed_angles : ndarray, shape (n, n_feeds) or None
+        Radians, as the file has them.
     """
 
     name: str
@@ -47,6 +51,8 @@ class Telescope:
     antenna_diameters: np.ndarray | None = None
     mounts: tuple[str, ...] | None = None
     x_orientation: str = ""
+    feeds: np.ndarray | None = None
+    feed_angles: np.ndarray | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +121,8 @@ class Header:
     vis_units : str
     instrument, object_name, history : str
     extra_keywords : dict
+    others : dict
+        Whatever else the header has that is not about rows or channels, as it is.
     """
 
     path: Path
@@ -137,6 +145,7 @@ class Header:
     object_name: str = ""
     history: str = ""
     extra_keywords: dict[str, Any] = field(default_factory=dict)
+    others: dict[str, Any] = field(default_factory=dict)
 
     @property
     def n_rows(self) -> int:

@@ -27,6 +27,8 @@ from .writer import Writer
 
 #: Bytes of visibilities, flags and weights in a block of rows, about.
 BLOCK_BYTES = 12 << 20
+#: Bytes of chunks that HDF5 keeps, of all files together: those that are compressed.
+CACHE_BYTES = 96 << 20
 #: Blocks that are read before they are written.
 AHEAD = 1
 #: Bytes of one visibility with its flag and weight.
@@ -95,9 +97,10 @@ def blocks(
         Bytes for a block.
     """
     for piece in pieces:
+        cache = int(min(CACHE_BYTES, memory) / len(piece.files))
         with ExitStack() as stack:
             readers = [
-                None if file is None else stack.enter_context(files.opened(file))
+                None if file is None else stack.enter_context(files.opened(file, cache))
                 for file in piece.files
             ]
             yield from _blocks_of_piece(piece, windows, readers, arithmetic, memory)

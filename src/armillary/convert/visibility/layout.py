@@ -83,17 +83,21 @@ class Order:
     conjugate: bool
 
 
-def casa_order(header: Header) -> Order:
+def both_directions(headers: Sequence[Header]) -> bool:
+    """Whether some baselines go from the lower antenna to the higher and others back."""
+    return any(np.any(h.antenna1 > h.antenna2) for h in headers) and any(
+        np.any(h.antenna1 < h.antenna2) for h in headers
+    )
+
+
+def casa_order(header: Header, mixed: bool) -> Order:
     """As CASA has it: polarisations XX XY YX YY, and baselines of one direction.
 
-    CASA means by a visibility the conjugate of what UVH5 means by it. Where a file has baselines of
-    both directions, those from the higher antenna to the lower are exchanged.
+    CASA means by a visibility the conjugate of what UVH5 means by it. Where an observation has
+    baselines of both directions, those from the higher antenna to the lower are exchanged.
     """
     codes = header.polarization.tolist()
     order = sorted(range(len(codes)), key=lambda i: CASA_ORDER.index(codes[i]))
-    mixed = bool(
-        np.any(header.antenna1 > header.antenna2) and np.any(header.antenna1 < header.antenna2)
-    )
     exchanged = (header.antenna1 > header.antenna2) if mixed else np.zeros(header.n_rows, bool)
     polarization = header.polarization[order]
     source = np.array([order, [_exchanged_source(codes, codes[i], mixed) for i in order]], np.intp)

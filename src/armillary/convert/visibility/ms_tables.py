@@ -106,16 +106,30 @@ def _receptor_names(codes: np.ndarray) -> list[str]:
     return [both[i] for i in used] or both
 
 
+def _receptors(telescope: Telescope, codes: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """What receptors the rows of ANTENNA have, and their angles (radians, north through east)."""
+    if telescope.feeds is not None and telescope.feed_angles is not None:
+        # X before Y and R before L, as polarisations have them.
+        order = np.argsort(telescope.feeds, axis=1)
+        if telescope.feeds[0, 0] in "rl":
+            order = order[:, ::-1]
+        feeds = np.char.upper(np.take_along_axis(telescope.feeds, order, axis=1))
+        angles = np.take_along_axis(telescope.feed_angles, order, axis=1)
+        kinds = np.tile(feeds[0], (n, 1))
+        angle = np.zeros(kinds.shape)
+        kinds[telescope.antenna_numbers], angle[telescope.antenna_numbers] = feeds, angles
+        return kinds, angle
+    names = _receptor_names(codes)
+    towards = {"east": ("X",), "north": ("Y",)}.get(telescope.x_orientation, ())
+    angle = np.array([0.5 * np.pi if name in towards else 0.0 for name in names])
+    return np.array([names] * n), np.tile(angle, (n, 1))
+
+
 def _feed(output: Output, middle: float) -> None:
-    names = _receptor_names(output.order.polarization)
-    n = int(output.header.telescope.antenna_numbers.max()) + 1
-    receptors = len(names)
-    angle = np.zeros((n, receptors))
-    if output.header.telescope.x_orientation == "east":
-        # From north through east.
-        angle[:] = [0.5 * np.pi if name == "X" else 0.0 for name in names]
-    elif output.header.telescope.x_orientation == "north":
-        angle[:] = [0.0 if name in "XRL" else 0.5 * np.pi for name in names]
+    telescope = output.header.telescope
+    n = int(telescope.antenna_numbers.max()) + 1
+    kinds, angle = _receptors(telescope, output.order.polarization, n)
+    receptors = kinds.shape[1]
     with _open(output, "FEED") as table:
         table.addrows(n)
         _put(
@@ -126,7 +140,7 @@ def _feed(output: Output, middle: float) -> None:
             FEED_ID=np.zeros(n, np.int32),
             INTERVAL=np.full(n, FOR_EVER),
             NUM_RECEPTORS=np.full(n, receptors, np.int32),
-            POLARIZATION_TYPE=np.array([names] * n),
+            POLARIZATION_TYPE=kinds,
             POL_RESPONSE=np.broadcast_to(
                 np.eye(receptors, dtype=np.complex64), (n, receptors, receptors)
             ).copy(),

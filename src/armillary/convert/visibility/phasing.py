@@ -28,6 +28,8 @@ from .astrometry import (
 from .errors import VisibilityFileError
 from .header import SIDEREAL, UNPROJECTED, Header, PhaseCenter, Telescope
 
+#: Radians in a milliarcsecond.
+MAS = np.pi / 648_000_000.0
 #: Name of the phase centres of "meridian", with the number of the integration.
 MERIDIAN_NAME = "meridian_icrs_t{}"
 
@@ -234,9 +236,12 @@ def _recorded(header: Header, sky: _Sky) -> Phased:
             ra[rows] = sky.sidereal_time[sky.index][rows]
             dec[rows] = header.telescope.latitude
             continue
-        places = apparent_place(*_icrs(center), sky.telescope, sky.at)
+        frame = _frame(center)
+        motion = MAS * (center.pm_ra or 0.0), MAS * (center.pm_dec or 0.0)
+        places = apparent_place(*_icrs(center, frame), sky.telescope, sky.at, motion)
         ra[rows], dec[rows] = (each[sky.index][rows] for each in places)
-        angle[rows] = frame_position_angle(*places, sky.telescope, sky.at)[sky.index][rows]
+        north = frame_position_angle(*places, sky.telescope, sky.at, frame)
+        angle[rows] = north[sky.index][rows]
     return Phased(
         uvw=header.uvw,
         delta_w=None,
@@ -249,18 +254,24 @@ def _recorded(header: Header, sky: _Sky) -> Phased:
     )
 
 
-def _icrs(center: PhaseCenter) -> tuple[float, float]:
-    """A phase centre's ICRS place (radians)."""
+def _frame(center: PhaseCenter) -> Any:
+    """A phase centre's frame as astropy has it; None for ICRS."""
     from astropy.coordinates import SkyCoord
 
     if center.frame in ("icrs", ""):
+        return None
+    equinox = {"fk5": "J{}", "fk4": "B{}"}.get(center.frame)
+    options = {"equinox": equinox.format(center.epoch)} if equinox and center.epoch else {}
+    return SkyCoord(0.0, 0.0, unit="rad", frame=center.frame, **options).frame
+
+
+def _icrs(center: PhaseCenter, frame: Any) -> tuple[float, float]:
+    """A phase centre's ICRS place (radians)."""
+    from astropy.coordinates import SkyCoord
+
+    if frame is None:
         return center.longitude, center.latitude
-    options = {} if center.epoch is None else {"equinox": f"J{center.epoch}"}
-    if center.frame not in ("fk4", "fk5"):
-        options = {}
-    place = SkyCoord(
-        center.longitude, center.latitude, unit="rad", frame=center.frame, **options
-    ).icrs
+    place = SkyCoord(center.longitude, center.latitude, unit="rad", frame=frame).icrs
     return float(place.ra.rad), float(place.dec.rad)
 
 

@@ -93,11 +93,11 @@ class Files:
             return source.header
 
     @contextmanager
-    def opened(self, file: VisibilityFile) -> Iterator[Any]:
-        """A file to read rows from."""
+    def opened(self, file: VisibilityFile, cache: int) -> Iterator[Any]:
+        """A file to read rows from, with so many bytes for its chunks."""
         format = self._reader or _plugin_of(file.path)
         if format is None:
-            with Uvh5Reader(file) as reader:
+            with Uvh5Reader(file, cache) as reader:
                 yield reader
             return
         with self._opened(format, file.path) as source:

@@ -44,6 +44,66 @@ def opened(path: Path) -> Iterator[h5py.File]:
         yield file
 
 
+#: What is read from a header, or follows from the data.
+KNOWN = frozenset(
+    [
+        "version",
+        "Nants_data",
+        "Nants_telescope",
+        "Nbls",
+        "Nblts",
+        "Nfreqs",
+        "Npols",
+        "Nspws",
+        "Ntimes",
+        "Nphase",
+        "blts_are_rectangular",
+        "time_axis_faster_than_bls",
+        "blt_order",
+        "flex_spw",
+        "multi_phase_center",
+        "telescope_name",
+        "telescope_frame",
+        "instrument",
+        "latitude",
+        "longitude",
+        "altitude",
+        "antenna_names",
+        "antenna_numbers",
+        "antenna_positions",
+        "antenna_diameters",
+        "mount_type",
+        "x_orientation",
+        "feed_array",
+        "feed_angle",
+        "ant_1_array",
+        "ant_2_array",
+        "time_array",
+        "integration_time",
+        "lst_array",
+        "uvw_array",
+        "freq_array",
+        "channel_width",
+        "spw_array",
+        "flex_spw_id_array",
+        "polarization_array",
+        "vis_units",
+        "history",
+        "object_name",
+        "phase_type",
+        "phase_center_ra",
+        "phase_center_dec",
+        "phase_center_epoch",
+        "phase_center_frame",
+        "phase_center_catalog",
+        "phase_center_id_array",
+        "phase_center_app_ra",
+        "phase_center_app_dec",
+        "phase_center_frame_pa",
+        "extra_keywords",
+        "scan_number_array",
+    ]
+)
 #: Antennas are rows of a table in a Measurement Set, also of numbers that nobody has.
 LARGEST_NUMBER = 65_535
 #: What HDF5 and NumPy raise of a damaged file: nearly anything.
@@ -121,6 +181,7 @@ class _Reader:
             object_name=self.text("object_name"),
             history=self.text("history"),
             extra_keywords=self.extra_keywords(),
+            others=self.others(n_rows, len(frequency)),
         )
         self.check(header)
         return header
@@ -195,7 +256,22 @@ class _Reader:
             antenna_diameters=diameters,
             mounts=self.texts("mount_type") if "mount_type" in self.group else None,
             x_orientation=self.text("x_orientation").lower(),
+            **self.feeds(len(numbers)),
         )
+
+    def feeds(self, n_antennas: int) -> dict[str, np.ndarray]:
+        """Receptors of each antenna, where the file has both what they are and their angles."""
+        if "feed_array" not in self.group or "feed_angle" not in self.group:
+            return {}
+        names = np.array(self.texts("feed_array")).reshape(self.group["feed_array"].shape)
+        angles = self.array("feed_angle", np.float64)
+        if names.shape != angles.shape or names.ndim != 2 or len(names) != n_antennas:
+            raise VisibilityFileError(
+                self.path,
+                f"has feeds of shape {names.shape} with angles of shape {angles.shape} for "
+                f"{n_antennas} antennas",
+            )
+        return {"feeds": np.char.lower(names), "feed_angles": angles}
 
     def phase_centers(self, n_rows: int) -> tuple[np.ndarray, tuple[PhaseCenter, ...]]:
         """The number of each row's, and what they are."""
@@ -247,6 +323,16 @@ class _Reader:
         group = self.group["extra_keywords"]
         return {key: _plain(group[key]) for key in group if hasattr(group[key], "shape")}
 
+    def others(self, n_rows: int, n_channels: int) -> dict[str, Any]:
+        """What is not known here, and holds for any number of rows and channels."""
+        found = {}
+        for name, item in self.group.items():
+            about = getattr(item, "shape", None)
+            if name in KNOWN or about is None or about[:1] in ((n_rows,), (n_channels,)):
+                continue
+            found[name] = item[()]
+        return found
+
     # -------------------------------------------------------------- what must fit together
 
     def check(self, header: Header) -> None:
@@ -292,6 +378,12 @@ class _Reader:
                 self.path,
                 f"has {header.n_channels} channels, but {len(header.spectral_window)} of them "
                 f"with a spectral window",
+            )
+        n_windows = len(np.unique(header.spectral_window))
+        if n_windows > 1:
+            raise VisibilityFileError(
+                self.path,
+                f"has {n_windows} spectral windows; only files of one can be converted",
             )
         steps = np.diff(header.frequency)
         rises = not header.is_descending

@@ -27,6 +27,8 @@ class Uvh5Reader:
     ----------
     about : VisibilityFile
         What its header says; the datasets must be of that shape.
+    cache : int
+        Most bytes for chunks that are looked at by several blocks.
 
     Raises
     ------
@@ -34,7 +36,7 @@ class Uvh5Reader:
         If a dataset is missing, or of another shape or type.
     """
 
-    def __init__(self, about: VisibilityFile) -> None:
+    def __init__(self, about: VisibilityFile, cache: int) -> None:
         import h5py
 
         self.path = about.path
@@ -44,11 +46,11 @@ class Uvh5Reader:
             self.file = h5py.File(self.path, "r", rdcc_nbytes=0)
             with self.file:
                 sizes = [_row_of_chunks(self._dataset(name)) for name in DATASETS]
-            # A chunk is looked at by several blocks, but read and decompressed once.
+            # A chunk is looked at by several blocks, but decompressed once, if there is room.
             self.file = h5py.File(
                 self.path,
                 "r",
-                rdcc_nbytes=max(sizes) + CACHE_SPARE,
+                rdcc_nbytes=min(max(sizes) + CACHE_SPARE, cache),
                 rdcc_nslots=CACHE_SLOTS,
                 rdcc_w0=1.0,
             )

@@ -111,6 +111,11 @@ def _write_header(group: Any, output: Output) -> None:
         values["mount_type"] = np.array([mount.encode() for mount in telescope.mounts])
     if telescope.x_orientation:
         values["x_orientation"] = telescope.x_orientation
+    if telescope.feeds is not None:
+        values["Nfeeds"] = telescope.feeds.shape[1]
+        values["feed_array"] = telescope.feeds.astype("S")
+        values["feed_angle"] = telescope.feed_angles
+    values = header.others | values
     for name, value in values.items():
         group[name] = np.bytes_(value.encode()) if isinstance(value, str) else value
     _write_phase_centers(group.create_group("phase_center_catalog"), output)
