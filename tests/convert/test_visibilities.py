@@ -7,6 +7,7 @@ import os
 import shutil
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import h5py
@@ -256,6 +257,7 @@ def test_uvw_of_the_front_door_is_that_of_a_conversion(observe, tmp_path):
     observation = observe(n_times=2)
     convert(observation, tmp_path / "e.ms", phase=ELSEWHERE)
     header = read_header(observation.paths[0])
+    middle = np.array([part.to_value("m") for part in observation.location.geocentric])
     index = {n: i for i, n in enumerate(header.telescope.antenna_numbers.tolist())}
     first, second = (
         np.array([index[a] for a in antennas]) for antennas in (header.antenna1, header.antenna2)
@@ -269,6 +271,42 @@ def test_uvw_of_the_front_door_is_that_of_a_conversion(observe, tmp_path):
         location=observation.location,
     )
     np.testing.assert_allclose(-column(tmp_path / "e.ms", "UVW"), uvw, rtol=0, atol=1e-6)
+
+    geocentric = arm.convert.uvw(
+        (header.telescope.antenna_positions + middle) * 1e-3 * units.km,
+        first,
+        second,
+        header.time,
+        ELSEWHERE,
+    )
+    # The mean of the antennas is some metres from the centre of the array: aberration differs.
+    np.testing.assert_allclose(geocentric, uvw, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"antenna_positions": np.eye(3)}, "from the centre of the Earth"),
+        ({"antenna_positions": np.full((3, 3), np.nan)}, "must be finite"),
+        ({"antenna_positions": np.eye(2)}, r"of shape \(n, 3\)"),
+        ({"antenna1": [3]}, "antenna1 must be rows of antenna_positions"),
+        ({"antenna2": [0, 1]}, "must have one entry per row"),
+        ({"time": [1.0, 2.0, 3.0]}, "time must have one entry per row"),
+        ({"phase_center": "zenith"}, "phase_center must be one SkyCoord"),
+        ({"location": "here"}, "location must be an EarthLocation"),
+    ],
+)
+def test_bad_baselines_are_named(change, sentence):
+    good = {
+        "antenna_positions": np.eye(3) * 100.0 + [6.37e6, 0.0, 0.0],
+        "antenna1": [0],
+        "antenna2": [1],
+        "time": [2_460_000.5],
+        "phase_center": ELSEWHERE,
+    }
+    assert arm.convert.uvw(**good).shape == (1, 3)
+    with pytest.raises(ValueError, match=sentence):
+        arm.convert.uvw(**good | change)
 
 
 def test_times_beyond_the_table_of_the_earth_are_warned_of():
@@ -625,6 +663,22 @@ def test_a_full_disk_or_ctrl_c_leaves_nothing(observe, tmp_path, monkeypatch, ki
     monkeypatch.setattr(writer, "write", fail)
     with pytest.raises(type(error)):
         convert(observe(), tmp_path / f"x.{kind}", phase="meridian")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in0"]
+
+
+@pytest.mark.parametrize("free", [1_000, 20_000_000])
+def test_a_disk_with_too_little_room_is_told_before_casacore_finds_out(
+    observe, tmp_path, monkeypatch, free
+):
+    # It would end the process: its flush fails in a destructor.
+    usage = iter([shutil.disk_usage(tmp_path)])
+    room = SimpleNamespace(free=free)
+    monkeypatch.setattr(
+        "armillary.convert.visibility.ms_writer.shutil.disk_usage",
+        lambda _: room if free < 2_000 else next(usage, SimpleNamespace(free=1)),
+    )
+    with pytest.raises(OSError, match=r"No space left on device: .* MB are needed"):
+        convert(observe(), tmp_path / "x.ms", phase="meridian")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in0"]
 
 

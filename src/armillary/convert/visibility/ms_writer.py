@@ -6,7 +6,10 @@ A row is one baseline at one time in one spectral window; windows follow each ot
 
 from __future__ import annotations
 
+import errno
 import itertools
+import shutil
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,7 +27,8 @@ FEWEST_ROWS, MOST_ROWS = 8, 1024
 COLUMN_BLOCK = 1 << 16
 #: What CASA takes for "unknown" in SIGMA: the weight is not positive.
 UNKNOWN_SIGMA = -1.0
-VISIBILITIES = ("DATA", "MODEL_DATA", "CORRECTED_DATA")
+#: Bytes of the other columns of a row, about, and of subtables and what casacore has in hand.
+ROW_BYTES, SPARE_BYTES = 160, 16 << 20
 #: Columns whose value seldom changes from row to row.
 INCREMENTAL = (
     "ARRAY_ID",
@@ -67,6 +71,11 @@ class MeasurementSet:
         self.scan = scans(output.rows.field)
         self.row_of = _rows_of_windows(self.scan, n_windows)
         self.weight = np.zeros((n_windows * n_rows, n_polarizations), np.float32)
+        n_visibilities = n_rows * n_polarizations * sum(w.n_channels for w in output.windows)
+        _require_space(
+            output.path.parent,
+            n_visibilities * _bytes_per_visibility(output) + n_windows * n_rows * ROW_BYTES,
+        )
         self.table = _main_table(output)
         self.table.addrows(n_windows * n_rows)
 
@@ -81,6 +90,7 @@ class MeasurementSet:
         """Add rows of one spectral window."""
         from .cpu import medians
 
+        _require_space(self.output.path, flags.size * _bytes_per_visibility(self.output))
         done = 0
         for start, n in self._runs(window, first_row, len(visibilities)):
             part = slice(done, done + n)
@@ -140,6 +150,31 @@ class MeasurementSet:
     def abandon(self) -> None:
         """Close an output that nobody wants any more."""
         self.table.close()
+
+
+def _bytes_per_visibility(output: Output) -> int:
+    """With its flag and its weight."""
+    return 8 * len(output.columns) + 4 + 1
+
+
+def _require_space(folder: Path, n_bytes: int) -> None:
+    """Make sure that there is room for what is to be written.
+
+    casacore finds out only when it flushes, in a destructor, and then ends the whole process.
+
+    Raises
+    ------
+    OSError
+        If there is not.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < n_bytes + SPARE_BYTES:
+        raise OSError(
+            errno.ENOSPC,
+            f"No space left on device: {(n_bytes + SPARE_BYTES) / 1e6:,.0f} MB are needed, and "
+            f"{free / 1e6:,.0f} MB are free",
+            str(folder),
+        )
 
 
 def _field_rows(phased: Phased) -> np.ndarray:

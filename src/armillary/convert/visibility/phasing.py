@@ -28,6 +28,8 @@ from .astrometry import (
 from .errors import VisibilityFileError
 from .header import SIDEREAL, UNPROJECTED, Header, PhaseCenter, Telescope
 
+#: Metres from the centre of the Earth at which a telescope may stand.
+NEAREST, FARTHEST = 6.33e6, 6.40e6
 #: Radians in a milliarcsecond.
 MAS = np.pi / 648_000_000.0
 #: Name of the phase centres of "meridian", with the number of the integration.
@@ -282,22 +284,23 @@ def uvw(
     time: Any,
     phase_center: Any,
     *,
-    location: Any,
+    location: Any = None,
 ) -> np.ndarray:
     """Baselines along u, v and w, towards a direction among the stars.
 
     Parameters
     ----------
-    antenna_positions : ndarray, shape (n_antennas, 3)
-        Metres from ``location``, along the axes of ITRS (Earth-centred, Earth-fixed).
+    antenna_positions : ndarray or Quantity, shape (n_antennas, 3)
+        Along the axes of ITRS (metres), from the centre of the Earth or from ``location``.
     antenna1, antenna2 : ndarray of int, shape (n_rows,)
         Rows of ``antenna_positions``.
     time : Time or ndarray, shape (n_rows,)
         When; plain numbers are Julian dates (UTC).
     phase_center : SkyCoord
         One direction.
-    location : EarthLocation
-        Where the antennas are.
+    location : EarthLocation, optional
+        Where the antennas are; None takes the mean of ``antenna_positions``, which must then be
+        from the centre of the Earth.
 
     Returns
     -------
@@ -308,7 +311,8 @@ def uvw(
     Raises
     ------
     ValueError
-        If shapes do not fit together, or an antenna has no position.
+        If shapes do not fit together, an antenna has no position, or positions are not from the
+        centre of the Earth and ``location`` is None.
 
     Warns
     -----
@@ -330,9 +334,14 @@ def uvw(
     >>> arm.convert.uvw(positions, [0], [1], [2460000.5], pole, location=here)[0, 2].round(2)
     np.float64(100.0)
     """
+    if hasattr(antenna_positions, "to_value"):
+        antenna_positions = antenna_positions.to_value("m")
     positions = np.asarray(antenna_positions, float)
     if positions.ndim != 2 or positions.shape[1] != 3:
         raise ValueError(f"antenna_positions must be of shape (n, 3), not {positions.shape}")
+    if not np.isfinite(positions).all():
+        raise ValueError("antenna_positions must be finite")
+    location = _location(location, positions)
     first, second = (np.atleast_1d(np.asarray(antenna)) for antenna in (antenna1, antenna2))
     when = np.atleast_1d(np.asarray(getattr(getattr(time, "utc", time), "jd", time), float))
     if first.shape != second.shape or first.ndim != 1:
@@ -370,6 +379,24 @@ def uvw(
     angle = frame_position_angle(ra, dec, telescope, at)
     antennas = rotated(positions, hour_angle, dec, angle)
     return antennas[index, second] - antennas[index, first]
+
+
+def _location(location: Any, positions: np.ndarray) -> Any:
+    """Where antennas are."""
+    from astropy import units
+    from astropy.coordinates import EarthLocation
+
+    if isinstance(location, EarthLocation):
+        return location
+    if location is not None:
+        raise ValueError(f"location must be an EarthLocation or None, not {location!r:.60}")
+    mean = positions.mean(axis=0)
+    if not len(positions) or not NEAREST <= np.linalg.norm(mean) <= FARTHEST:
+        raise ValueError(
+            "antenna_positions must be metres from the centre of the Earth, or location must say "
+            "where they are from"
+        )
+    return EarthLocation.from_geocentric(*mean * units.m)
 
 
 def direction(name: str, value: Any) -> Direction:
