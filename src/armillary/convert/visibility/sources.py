@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -90,7 +91,8 @@ class Files:
                 raise VisibilityFileError(path, "; ".join(problems))
             return read_uvh5_header(path)
         with self._opened(format, path) as source:
-            return source.header
+            # What the plugin says of itself may be that of another file behind it.
+            return replace(source.header, path=path)
 
     @contextmanager
     def opened(self, file: VisibilityFile, cache: int) -> Iterator[Any]:
