@@ -517,6 +517,9 @@ def test_missing_subbands_are_an_error_a_gap_or_skipped(observe, tmp_path):
     assert not report.observations
     assert set(report.skipped[0].inputs) == set(there)
     report = arm.convert.visibilities(there, tmp_path / "x.ms", on_incomplete="fill", **options)
+    history = column(tmp_path / "x.ms", "MESSAGE", "HISTORY")
+    assert sum("Missing, filled with flagged zeros" in line for line in history) == 2
+    assert any("on_incomplete=fill; expected_subbands=4" in line for line in history)
     (frequency,) = column(tmp_path / "x.ms", "CHAN_FREQ", "SPECTRAL_WINDOW")
     np.testing.assert_allclose(frequency, observation.frequency, rtol=0, atol=1e-3)
     # sb00 is the highest: the third and the first quarter of the band are there.
@@ -526,6 +529,14 @@ def test_missing_subbands_are_an_error_a_gap_or_skipped(observe, tmp_path):
     assert not data[:, flags].any()
     assert not column(tmp_path / "x.ms", "WEIGHT_SPECTRUM")[:, flags].any()
     assert len(report.observations[0].missing) == 2
+
+
+def test_one_subband_alone_does_not_tell_where_the_others_are(observe, tmp_path):
+    observation = observe()
+    with pytest.raises(ValueError, match="which way they are numbered"):
+        arm.convert.visibilities(
+            observation.paths[2], tmp_path / "x.uvh5", expected_subbands=4, on_incomplete="fill"
+        )
 
 
 def damaged(path: Path, change: Any) -> Path:
@@ -579,6 +590,8 @@ def test_subbands_must_agree_and_the_file_and_axis_are_named(observe, tmp_path, 
         (replaced("Header/uvw_array", lambda uvw: uvw * np.inf), "'uvw_array'"),
         (replaced("Header/integration_time", lambda t: -t), "'integration_time'"),
         (replaced("Header/channel_width", lambda w: 0.0 * w), "'channel_width'"),
+        (replaced("Header/ant_1_array", lambda a: a + 0.5), "'ant_1_array' that holds no whole"),
+        (replaced("Header/latitude", lambda degrees: 500.0), "'latitude' of 500, beyond 90"),
     ],
 )
 def test_headers_that_cannot_be_are_refused(observe, tmp_path, change, sentence):
@@ -633,15 +646,17 @@ def test_only_what_a_conversion_wrote_is_replaced_and_no_input(observe, tmp_path
     (tmp_path / "x.ms").write_text("a file")
     options = {"format": "ms", "overwrite": True}
     for out, sentence in (
-        (folder, "no Measurement Set; it is not replaced"),
+        (folder, "no output of such a conversion; it is not replaced"),
+        (tmp_path / "x.ms", "no output of such a conversion; it is not replaced"),
         (path.parent, "may not be or hold one of the inputs"),
         (path, "may not be or hold one of the inputs"),
     ):
         with pytest.raises((FileExistsError, ValueError), match=sentence):
             arm.convert.visibilities(path, out, **options)
     assert (folder / "chapter").read_text() == "years of work"
-    arm.convert.visibilities(path, tmp_path / "x.ms", **options)
-    assert column(tmp_path / "x.ms", "DATA").size
+    (tmp_path / "x.uvh5").write_text("years of work")
+    with pytest.raises(FileExistsError, match="it is not replaced"):
+        arm.convert.visibilities(path, tmp_path / "x.uvh5", overwrite=True)
 
 
 def test_what_takes_the_name_meanwhile_stays(observe, tmp_path):
@@ -667,18 +682,19 @@ def test_a_full_disk_or_ctrl_c_leaves_nothing(observe, tmp_path, monkeypatch, ki
 
 
 @pytest.mark.parametrize("free", [1_000, 20_000_000])
-def test_a_disk_with_too_little_room_is_told_before_casacore_finds_out(
-    observe, tmp_path, monkeypatch, free
+@pytest.mark.parametrize("kind", ["ms", "uvh5"])
+def test_a_disk_with_too_little_room_is_told_before_libraries_find_out(
+    observe, tmp_path, monkeypatch, free, kind
 ):
-    # It would end the process: its flush fails in a destructor.
+    # They would end the process: their flush fails, in a destructor or at the end.
     usage = iter([shutil.disk_usage(tmp_path)])
     room = SimpleNamespace(free=free)
     monkeypatch.setattr(
-        "armillary.convert.visibility.ms_writer.shutil.disk_usage",
+        "armillary.convert.visibility.space.shutil.disk_usage",
         lambda _: room if free < 2_000 else next(usage, SimpleNamespace(free=1)),
     )
-    with pytest.raises(OSError, match=r"No space left on device: .* MB are needed"):
-        convert(observe(), tmp_path / "x.ms", phase="meridian")
+    with pytest.raises(OSError, match=rf"No space left on device: 'x.{kind}' needs .* MB more"):
+        convert(observe(), tmp_path / f"x.{kind}", phase="meridian")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in0"]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 
 #: Names of files of visibilities.
 PATTERNS = ("*.hdf5", "*.h5", "*.uvh5")
@@ -74,12 +75,12 @@ def as_patterns(pattern: str | Sequence[str] | None) -> tuple[str, ...]:
 
 
 def _check_count(name: str, value: object, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
         raise ValueError(f"{name} must be a whole number of at least {least}, not {value!r}")
 
 
 def _check_seconds(name: str, value: object, *, zero: bool) -> None:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
     if not is_number or math.isnan(value) or value < 0 or (value == 0 and not zero):  # type: ignore
         allowed = "0 or more" if zero else "more than 0"
         raise ValueError(f"{name} must be a number of seconds, {allowed}, not {value!r}")

@@ -154,6 +154,10 @@ class Worker:
             logger.warning("group %s is not converted: %s", group.id, why)
             self._complete(group, why)
             return True
+        if (self._out / group.out).exists():
+            why = f"{str(self._out / group.out)!r} is there already, and is no output"
+            self._fail(group, FileExistsError(why))
+            return True
         return self._convert_one(group, self._store.files_of(group.id, MEMBER))
 
     def _convert_one(self, group: GroupRecord, members: list[FileRecord]) -> bool:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import numbers
 import os
 import time as clock
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +89,8 @@ def visibilities(
     threads : int, optional
         With 1 nothing is read ahead; None means ``ARMILLARY_THREADS`` or every processor.
     memory : int or str, optional
-        Bytes to work in, also as ``"1GB"``; None means what a block of 12 MB needs.
+        Bytes for blocks and for chunks that are compressed, about, also as ``"1GB"``; None means
+        some blocks of 12 MB, and up to 96 MB of chunks.
     overwrite : bool
         Whether ``out`` may replace what is there.
     backend : str, optional
@@ -144,7 +148,14 @@ def visibilities(
     reader = asked_for(OPERATION, backend)
     files = Files(reader if isinstance(reader, Format) else None)
     options = _Options(
-        overwrite, kind, target, spectral_windows == "merge", _columns(columns, kind)
+        overwrite,
+        kind,
+        target,
+        spectral_windows == "merge",
+        _columns(columns, kind),
+        on_incomplete,
+        expected_subbands,
+        _tolerance(time_tolerance),
     )
     # A converter that was asked for reads; the default does the rest.
     plan = choose(Request(OPERATION), DEFAULT if isinstance(reader, Format) else backend)
@@ -152,7 +163,7 @@ def visibilities(
     paths = files_of(inputs)
     every = observations(
         [VisibilityFile.of(files.header(path)) for path in paths],
-        _tolerance(time_tolerance),
+        options.time_tolerance,
         expected_subbands,
     )
     wanted, skipped = _complete(every, on_incomplete)
@@ -160,7 +171,7 @@ def visibilities(
         _require_phase_centers(wanted)
     named = outputs(destination, [observation.first_time for observation in wanted])
     for path in named:
-        check_output(path, overwrite, paths)
+        check_output(path, kind, overwrite, paths)
     conveniences = {
         "files": files,
         "threads": thread_count(threads),
@@ -177,31 +188,35 @@ def visibilities(
     return ConversionReport(tuple(reports), tuple(skipped))
 
 
+@dataclass(frozen=True, slots=True)
 class _Options:
     """What every observation of a call is asked for."""
 
-    def __init__(
-        self,
-        overwrite: bool,
-        kind: str | Format,
-        target: Target,
-        merge: bool,
-        columns: tuple[str, ...],
-    ) -> None:
-        self.overwrite = overwrite
-        self.format, self.target, self.merge, self.columns = kind, target, merge, columns
+    overwrite: bool
+    format: str | Format
+    target: Target
+    merge: bool
+    columns: tuple[str, ...]
+    on_incomplete: str
+    expected_subbands: int | None
+    time_tolerance: float
 
     def in_words(self) -> str:
         """For the history."""
         place = self.target
-        if isinstance(place, Direction):
-            where = f"ICRS {place.ra!r} {place.dec!r} rad"
-        else:
-            where = str(place)
-        return (
-            f"phase={where}; spectral_windows={'merge' if self.merge else 'keep'}; "
-            f"columns={','.join(self.columns)}"
+        where = (
+            f"ICRS {place.ra!r} {place.dec!r} rad" if isinstance(place, Direction) else str(place)
         )
+        said = {
+            "format": self.format.name if isinstance(self.format, Format) else self.format,
+            "phase": where,
+            "spectral_windows": "merge" if self.merge else "keep",
+            "columns": ",".join(self.columns),
+            "on_incomplete": self.on_incomplete,
+            "expected_subbands": self.expected_subbands,
+            "time_tolerance": self.time_tolerance,
+        }
+        return "; ".join(f"{name}={value}" for name, value in said.items())
 
 
 def _convert(
@@ -217,7 +232,8 @@ def _convert(
     history = [
         f"Converted by armillary {__version__} from {len(observation.files)} files; "
         f"{options.in_words()}",
-        *(f"Input: {file.path.name}" for file in observation.files),
+        *(f"Input: {file.path}" for file in observation.files),
+        *(f"Missing, filled with flagged zeros: {band}" for band in observation.missing),
     ]
     with temporary_folder(out) as room:
         new = room / out.name
@@ -323,8 +339,10 @@ def _require_expected(value: Any) -> None:
 
 
 def _tolerance(value: Any) -> float:
-    value = value.to_value("s") if hasattr(value, "to_value") else value
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 <= value < 1e300:
+    with contextlib.suppress(ValueError, TypeError):
+        value = value.to_value("s") if hasattr(value, "to_value") else value
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not is_number or not 0.0 <= value < 1e300:
         raise ValueError(f"time_tolerance must be a number of seconds, not {value!r:.60}")
     return float(value)
 

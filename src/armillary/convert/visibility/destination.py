@@ -56,8 +56,9 @@ def outputs(out: Path, first_times: list[float]) -> list[Path]:
             )
         return [out] * len(first_times)
     named = [out.with_name(out.name.replace(TIME, time_name(time))) for time in first_times]
-    if len(set(named)) < len(named):
-        raise ValueError(f"two observations would both be named {str(named[0])!r}")
+    twice = [path for path in named if named.count(path) > 1]
+    if twice:
+        raise ValueError(f"two observations would both be named {str(twice[0])!r}")
     return named
 
 
@@ -68,7 +69,7 @@ def time_name(time: float) -> str:
     return str(Time(time, format="jd", scale="utc", precision=0).isot)
 
 
-def check_output(out: Path, overwrite: bool, inputs: Sequence[Path]) -> None:
+def check_output(out: Path, kind: str | Format, overwrite: bool, inputs: Sequence[Path]) -> None:
     """Make sure, before any work, that an output can be written and takes nobody's place.
 
     Raises
@@ -89,12 +90,21 @@ def check_output(out: Path, overwrite: bool, inputs: Sequence[Path]) -> None:
         return
     if not overwrite:
         raise FileExistsError(f"{str(out)!r} is there already; overwrite=True replaces it")
-    if out.is_dir() and not (out / TABLE).is_file():
+    if not _is_of_kind(out, kind):
         raise FileExistsError(
-            f"{str(out)!r} is a folder, and no Measurement Set; it is not replaced"
+            f"{str(out)!r} is there already and no output of such a conversion; it is not replaced"
         )
     if not os.access(out.parent, os.W_OK | os.X_OK):
         raise PermissionError(f"nothing can be written into the folder {str(out.parent)!r}")
+
+
+def _is_of_kind(out: Path, kind: str | Format) -> bool:
+    """Whether something may be an earlier output."""
+    import h5py
+
+    if kind == "ms":
+        return (out / TABLE).is_file()
+    return out.is_file() and (kind != "uvh5" or h5py.is_hdf5(out))
 
 
 def put_in_place(new: Path, out: Path, room: Path, overwrite: bool) -> None:

@@ -340,8 +340,11 @@ def _missing_below(files: Sequence[VisibilityFile], place: np.ndarray, expected:
             _CANNOT_TELL.format(expected, "the names of the files do not number them (_sb00)")
         )
     number = np.array(numbers, dtype=int)
-    # Where a single one is there, its number counts from the top, as that of most correlators.
-    descends = len(number) == 1 or number[0] > number[-1]
+    if len(number) == 1:
+        raise ValueError(
+            _CANNOT_TELL.format(expected, "a single one does not tell which way they are numbered")
+        )
+    descends = number[0] > number[-1]
     lowest = expected - 1 - number if descends else number
     if np.any(lowest - lowest[0] != place):
         raise ValueError(

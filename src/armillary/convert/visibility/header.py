@@ -175,8 +175,8 @@ class Header:
 
     @property
     def first_time(self) -> float:
-        """Julian date (UTC) of the first row."""
-        return float(self.time[0])
+        """Julian date (UTC) of the first integration."""
+        return float(self.time.min())
 
     @property
     def is_descending(self) -> bool:

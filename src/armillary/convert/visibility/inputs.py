@@ -30,19 +30,26 @@ def files_of(inputs: Any) -> list[Path]:
     given: Sequence[Any] = [inputs] if isinstance(inputs, (str, os.PathLike)) else inputs
     if not isinstance(given, Sequence):
         given = list(given)
-    found: dict[Path, None] = {}
+    found: dict[Path, Path] = {}
     for one in given:
         if not isinstance(one, (str, os.PathLike)):
             raise TypeError(f"inputs must be paths, not {one!r:.60}")
-        found |= dict.fromkeys(_expanded(Path(one)))
+        for path in _expanded(Path(one)):
+            found.setdefault(path.resolve(), path)
     if not found:
         raise FileNotFoundError("inputs names no file")
-    return list(found)
+    return list(found.values())
+
+
+def _is_meant(path: Path) -> bool:
+    """Whether a file of a folder is one of those; hidden ones are others' business."""
+    hidden = path.name.startswith(".")
+    return path.suffix.lower() in SUFFIXES and not hidden and path.is_file()
 
 
 def _expanded(path: Path) -> list[Path]:
     if path.is_dir():
-        inside = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
+        inside = sorted(p for p in path.iterdir() if _is_meant(p))
         if not inside:
             raise FileNotFoundError(
                 f"the folder {str(path)!r} has no file that ends in {', '.join(SUFFIXES)}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .errors import VisibilityFileError
 from .grouping import Observation
 from .header import Header
 from .phasing import Phased
@@ -97,21 +98,35 @@ def casa_order(header: Header, mixed: bool) -> Order:
     baselines of both directions, those from the higher antenna to the lower are exchanged.
     """
     codes = header.polarization.tolist()
+    if len({_basis(code) for code in codes}) > 1:
+        raise VisibilityFileError(
+            header.path,
+            f"has the polarizations {codes}, of several bases; those of a Measurement Set must be "
+            f"of one",
+        )
     order = sorted(range(len(codes)), key=lambda i: CASA_ORDER.index(codes[i]))
     exchanged = (header.antenna1 > header.antenna2) if mixed else np.zeros(header.n_rows, bool)
     polarization = header.polarization[order]
-    source = np.array([order, [_exchanged_source(codes, codes[i], mixed) for i in order]], np.intp)
+    back = [_exchanged_source(header, codes[i], mixed) for i in order]
+    source = np.array([order, back], np.intp)
     return Order(polarization, source, exchanged.astype(np.uint8), conjugate=True)
 
 
-def _exchanged_source(codes: list[int], code: int, needed: bool) -> int:
+def _basis(code: int) -> str:
+    """Stokes parameters, circular or linear feeds."""
+    return "Stokes" if code > 0 else "circular" if code > -5 else "linear"
+
+
+def _exchanged_source(header: Header, code: int, needed: bool) -> int:
+    codes = header.polarization.tolist()
     other = EXCHANGED.get(code, code)
     if other in codes:
         return codes.index(other)
     if needed:
-        raise ValueError(
-            f"baselines of both directions cannot become one: polarization {code} is there, but "
-            f"not {other}"
+        raise VisibilityFileError(
+            header.path,
+            f"has baselines of both directions, which cannot become one: polarization {code} is "
+            f"there, but not {other}",
         )
     return codes.index(code)
 

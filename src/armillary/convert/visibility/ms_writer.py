@@ -6,10 +6,8 @@ A row is one baseline at one time in one spectral window; windows follow each ot
 
 from __future__ import annotations
 
-import errno
+import contextlib
 import itertools
-import shutil
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +15,7 @@ import numpy as np
 from .layout import scans
 from .ms_tables import write_subtables
 from .phasing import Phased
+from .space import give_back, require_space
 from .writer import Output
 
 #: Bytes of a tile of visibilities, about.
@@ -27,8 +26,8 @@ FEWEST_ROWS, MOST_ROWS = 8, 1024
 COLUMN_BLOCK = 1 << 16
 #: What CASA takes for "unknown" in SIGMA: the weight is not positive.
 UNKNOWN_SIGMA = -1.0
-#: Bytes of the other columns of a row, about, and of subtables and what casacore has in hand.
-ROW_BYTES, SPARE_BYTES = 160, 16 << 20
+#: Bytes of the other columns of a row, about.
+ROW_BYTES = 160
 #: Columns whose value seldom changes from row to row.
 INCREMENTAL = (
     "ARRAY_ID",
@@ -72,8 +71,8 @@ class MeasurementSet:
         self.row_of = _rows_of_windows(self.scan, n_windows)
         self.weight = np.zeros((n_windows * n_rows, n_polarizations), np.float32)
         n_visibilities = n_rows * n_polarizations * sum(w.n_channels for w in output.windows)
-        _require_space(
-            output.path.parent,
+        require_space(
+            output.path,
             n_visibilities * _bytes_per_visibility(output) + n_windows * n_rows * ROW_BYTES,
         )
         self.table = _main_table(output)
@@ -90,7 +89,7 @@ class MeasurementSet:
         """Add rows of one spectral window."""
         from .cpu import medians
 
-        _require_space(self.output.path, flags.size * _bytes_per_visibility(self.output))
+        require_space(self.output.path, flags.size * _bytes_per_visibility(self.output))
         done = 0
         for start, n in self._runs(window, first_row, len(visibilities)):
             part = slice(done, done + n)
@@ -149,32 +148,15 @@ class MeasurementSet:
 
     def abandon(self) -> None:
         """Close an output that nobody wants any more."""
-        self.table.close()
+        # On a full disk the flush would fail, in a destructor, and end the process.
+        give_back(self.output.path)
+        with contextlib.suppress(RuntimeError):
+            self.table.close()
 
 
 def _bytes_per_visibility(output: Output) -> int:
     """With its flag and its weight."""
     return 8 * len(output.columns) + 4 + 1
-
-
-def _require_space(folder: Path, n_bytes: int) -> None:
-    """Make sure that there is room for what is to be written.
-
-    casacore finds out only when it flushes, in a destructor, and then ends the whole process.
-
-    Raises
-    ------
-    OSError
-        If there is not.
-    """
-    free = shutil.disk_usage(folder).free
-    if free < n_bytes + SPARE_BYTES:
-        raise OSError(
-            errno.ENOSPC,
-            f"No space left on device: {(n_bytes + SPARE_BYTES) / 1e6:,.0f} MB are needed, and "
-            f"{free / 1e6:,.0f} MB are free",
-            str(folder),
-        )
 
 
 def _field_rows(phased: Phased) -> np.ndarray:

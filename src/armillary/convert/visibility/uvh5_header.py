@@ -44,6 +44,8 @@ def opened(path: Path) -> Iterator[h5py.File]:
         yield file
 
 
+#: Metres from the ellipsoid within which a telescope stands.
+HIGHEST = 1e5
 #: What is read from a header, or follows from the data.
 KNOWN = frozenset(
     [
@@ -162,9 +164,7 @@ class _Reader:
             path=self.path,
             version=self.text("version"),
             time=time,
-            integration_time=np.broadcast_to(
-                self.array("integration_time", np.float64), n_rows
-            ).copy(),
+            integration_time=self.array("integration_time", np.float64),
             antenna1=self.array("ant_1_array", np.int64),
             antenna2=self.array("ant_2_array", np.int64),
             uvw=self.array("uvw_array", np.float64),
@@ -197,6 +197,8 @@ class _Reader:
         value = np.asarray(self.value(name))
         if value.dtype.kind not in "iufb":
             raise VisibilityFileError(self.path, f"has a {name!r} that holds no numbers")
+        if dtype is np.int64 and value.dtype.kind == "f" and np.any(value != np.rint(value)):
+            raise VisibilityFileError(self.path, f"has a {name!r} that holds no whole numbers")
         return np.ascontiguousarray(value, dtype)
 
     def number(self, name: str) -> float:
@@ -225,8 +227,7 @@ class _Reader:
     def spectral_windows(self, n_channels: int) -> np.ndarray:
         if "flex_spw_id_array" in self.group:
             return self.array("flex_spw_id_array", np.int64).reshape(-1)
-        first = self.array("spw_array", np.int64).reshape(-1)[:1]
-        return np.full(n_channels, first[0] if first.size else 0)
+        return np.zeros(n_channels, np.int64)
 
     def telescope(self) -> Telescope:
         numbers = self.array("antenna_numbers", np.int64)
@@ -245,11 +246,18 @@ class _Reader:
             diameters = np.broadcast_to(
                 self.array("antenna_diameters", np.float64).reshape(-1), numbers.shape
             ).copy()
+        limits = {"longitude": 360.0, "latitude": 90.0, "altitude": HIGHEST}
+        place = {name: self.number(name) for name in limits}
+        for name, limit in limits.items():
+            if abs(place[name]) > limit:
+                raise VisibilityFileError(
+                    self.path, f"has a {name!r} of {place[name]:g}, beyond {limit:g}"
+                )
         return Telescope(
             name=self.text("telescope_name"),
-            longitude=np.radians(self.number("longitude")),
-            latitude=np.radians(self.number("latitude")),
-            altitude=self.number("altitude"),
+            longitude=np.radians(place["longitude"]),
+            latitude=np.radians(place["latitude"]),
+            altitude=place["altitude"],
             antenna_numbers=numbers,
             antenna_names=self.texts("antenna_names"),
             antenna_positions=positions,

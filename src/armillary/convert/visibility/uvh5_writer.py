@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import numpy as np
 
 from ... import __version__
 from .header import SIDEREAL, Header, PhaseCenter
+from .space import give_back, require_space
 from .writer import Output
 
 VERSION = "1.2"
@@ -15,6 +17,8 @@ VERSION = "1.2"
 CHUNK_BYTES = 1 << 20
 #: Fast to write and to read, and known to every build of HDF5.
 COMPRESSION = "lzf"
+#: Bytes of a visibility with its flag and weight, not compressed.
+VISIBILITY_BYTES = 13
 
 
 class Uvh5Writer:
@@ -24,6 +28,9 @@ class Uvh5Writer:
         import h5py
 
         self.output = output
+        channels = sum(window.n_channels for window in output.windows)
+        n_visibilities = len(output.rows) * channels * len(output.order.polarization)
+        require_space(output.path, n_visibilities * VISIBILITY_BYTES)
         self.file = h5py.File(output.path, "w", libver="latest")
         self.first_channel = np.cumsum([0, *(w.n_channels for w in output.windows)])
         n_channels, n_rows = int(self.first_channel[-1]), len(output.rows)
@@ -49,6 +56,7 @@ class Uvh5Writer:
         weights: np.ndarray,
     ) -> None:
         """Add rows of one spectral window."""
+        require_space(self.output.path, flags.size * VISIBILITY_BYTES)
         rows = slice(first_row, first_row + len(visibilities))
         channels = slice(*self.first_channel[window : window + 2])
         self.visibilities[rows, channels] = visibilities
@@ -61,7 +69,9 @@ class Uvh5Writer:
 
     def abandon(self) -> None:
         """Close a file that nobody wants any more."""
-        self.file.close()
+        give_back(self.output.path)
+        with contextlib.suppress(OSError, RuntimeError):
+            self.file.close()
 
 
 def _write_header(group: Any, output: Output) -> None:
