@@ -23,7 +23,7 @@ TILE_BYTES = 1 << 20
 #: Fewest and most rows of a tile; the latter also of columns of a few numbers.
 FEWEST_ROWS, MOST_ROWS = 8, 1024
 #: Rows of the columns that are written whole at the end, at once.
-COLUMN_BLOCK = 1 << 16
+COLUMN_BLOCK = 1 << 14
 #: What CASA takes for "unknown" in SIGMA: the weight is not positive.
 UNKNOWN_SIGMA = -1.0
 #: Bytes of the other columns of a row, about.
@@ -115,36 +115,44 @@ class MeasurementSet:
         """Write the columns of one number per row, and the subtables."""
         output = self.output
         time = mjd_seconds(output.rows.time)
-        source = np.argsort(self.row_of, axis=None)
-        window, row = np.unravel_index(source, self.row_of.shape)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            sigma = np.where(self.weight > 0.0, self.weight**-0.5, UNKNOWN_SIGMA)
         field = _field_rows(output.phased[0])
-        columns = {
-            "WEIGHT": self.weight,
-            "SIGMA": sigma.astype(np.float32),
-            "ANTENNA1": output.rows.antenna1[row].astype(np.int32),
-            "ANTENNA2": output.rows.antenna2[row].astype(np.int32),
-            "INTERVAL": output.rows.integration_time[row],
-            "EXPOSURE": output.rows.integration_time[row],
-            "DATA_DESC_ID": window.astype(np.int32),
-            "SCAN_NUMBER": self.scan[row].astype(np.int32),
-            "TIME": time[row],
-            "TIME_CENTROID": time[row],
-            "UVW": output.rows.uvw[row],
-            "FIELD_ID": field[output.rows.field[row]],
-            "PROCESSOR_ID": np.full(len(row), -1, np.int32),
-            "STATE_ID": np.full(len(row), -1, np.int32),
-        }
-        for name, values in columns.items():
-            for start in range(0, len(row), COLUMN_BLOCK):
-                part = values[start : start + COLUMN_BLOCK]
-                self.table.putcol(name, part, start, len(part))
+        source = np.argsort(self.row_of, axis=None)
+        for start in range(0, len(source), COLUMN_BLOCK):
+            part = source[start : start + COLUMN_BLOCK]
+            for name, values in self._columns(start, part, time, field).items():
+                self.table.putcol(name, values, start, len(part))
         self.table.putcolkeyword("DATA", "QuantumUnits", output.header.vis_units)
         # pyuvdata asks for it: whether visibilities are conjugated, as CASA has them.
         self.table.putkeyword("pyuvdata_flip_conj", output.order.conjugate)
         self.table.close()
         write_subtables(output, time)
+
+    def _columns(
+        self, start: int, source: np.ndarray, time: np.ndarray, field: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        """Some rows of the columns of one number per row; where in the windows they are from."""
+        rows = self.output.rows
+        window, row = np.unravel_index(source, self.row_of.shape)
+        weight = self.weight[start : start + len(source)]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            sigma = np.where(weight > 0.0, weight**-0.5, UNKNOWN_SIGMA)
+        unknown = np.full(len(row), -1, np.int32)
+        return {
+            "WEIGHT": weight,
+            "SIGMA": sigma.astype(np.float32),
+            "ANTENNA1": rows.antenna1[row].astype(np.int32),
+            "ANTENNA2": rows.antenna2[row].astype(np.int32),
+            "INTERVAL": rows.integration_time[row],
+            "EXPOSURE": rows.integration_time[row],
+            "DATA_DESC_ID": window.astype(np.int32),
+            "SCAN_NUMBER": self.scan[row].astype(np.int32),
+            "TIME": time[row],
+            "TIME_CENTROID": time[row],
+            "UVW": rows.uvw[row],
+            "FIELD_ID": field[rows.field[row]],
+            "PROCESSOR_ID": unknown,
+            "STATE_ID": unknown,
+        }
 
     def abandon(self) -> None:
         """Close an output that nobody wants any more."""

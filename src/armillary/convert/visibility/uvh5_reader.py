@@ -30,6 +30,13 @@ class Uvh5Reader:
     cache : int
         Most bytes for chunks that are looked at by several blocks.
 
+    Attributes
+    ----------
+    chunk_rows : int
+        Rows of a chunk of visibilities; 1 if they are not in chunks.
+    frequency : ndarray, shape (n_channels,)
+        Hertz, in the order of the file.
+
     Raises
     ------
     VisibilityFileError
@@ -42,21 +49,24 @@ class Uvh5Reader:
         self.path = about.path
         self.frequency = about.recorded_frequency
         self.shape = about.n_rows, len(about.frequency), about.n_polarizations
+        self.file: Any = None
+        self.raw_file = open(self.path, "rb", buffering=0)  # noqa: SIM115
         try:
-            self.file = h5py.File(self.path, "r", rdcc_nbytes=0)
-            with self.file:
-                sizes = [_row_of_chunks(self._dataset(name)) for name in DATASETS]
-            # A chunk is looked at by several blocks, but decompressed once, if there is room.
-            self.file = h5py.File(
-                self.path,
-                "r",
-                rdcc_nbytes=min(max(sizes) + CACHE_SPARE, cache),
-                rdcc_nslots=CACHE_SLOTS,
-                rdcc_w0=1.0,
-            )
-            self.datasets = [self._dataset(name) for name in DATASETS]
-            self.raw_file = open(self.path, "rb", buffering=0)  # noqa: SIM115
-            self.raw = [raw_dataset(one, self.raw_file.fileno()) for one in self.datasets]
+            with h5py.File(self.path, "r") as file:
+                datasets = [self._dataset(file, name) for name in DATASETS]
+                self.chunk_rows = datasets[0].chunks[0] if datasets[0].chunks else 1
+                self.raw = [raw_dataset(one, self.raw_file.fileno()) for one in datasets]
+                rows = [_row_of_chunks(one) for one in datasets]
+            # HDF5 remembers every chunk that it was asked for: it is not kept without need.
+            if None in self.raw:
+                self.file = h5py.File(
+                    self.path,
+                    "r",
+                    # A chunk is looked at by several blocks; decompressed once, if there is room.
+                    rdcc_nbytes=min(max(rows) + CACHE_SPARE, cache),
+                    rdcc_nslots=CACHE_SLOTS,
+                    rdcc_w0=1.0,
+                )
         except VisibilityFileError:
             self.close()
             raise
@@ -64,10 +74,10 @@ class Uvh5Reader:
             self.close()
             raise VisibilityFileError(self.path, f"cannot be read: {error}") from error
 
-    def _dataset(self, name: str) -> Any:
-        if f"Data/{name}" not in self.file:
+    def _dataset(self, file: Any, name: str) -> Any:
+        if f"Data/{name}" not in file:
             raise VisibilityFileError(self.path, f"has no dataset 'Data/{name}'")
-        dataset = self.file["Data"][name]
+        dataset = file["Data"][name]
         shape = self.shape
         if dataset.shape not in (shape, (shape[0], 1, *shape[1:])):
             raise VisibilityFileError(
@@ -86,9 +96,9 @@ class Uvh5Reader:
 
     def close(self) -> None:
         """Close the file."""
-        for name in ("file", "raw_file"):
-            if getattr(self, name, None):
-                getattr(self, name).close()
+        self.raw_file.close()
+        if self.file is not None:
+            self.file.close()
 
     @property
     def raw_datasets(self) -> tuple[Any, Any, Any] | None:
@@ -98,12 +108,6 @@ class Uvh5Reader:
             return None
         usual = (flags.dtype, weights.dtype) == (np.dtype(bool), np.dtype(np.float32))
         return (visibilities, flags, weights) if usual and visibilities.dtype in KINDS else None
-
-    @property
-    def chunk_rows(self) -> int:
-        """Rows of a chunk of visibilities; 1 if they are not in chunks."""
-        chunks = self.datasets[0].chunks
-        return chunks[0] if chunks else 1
 
     def read(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Rows of the file.
@@ -136,7 +140,9 @@ class Uvh5Reader:
     def _rows(self, number: int, start: int, stop: int) -> np.ndarray:
         """Of one dataset: past HDF5 where that can be, which is several times as fast."""
         raw = self.raw[number]
-        return self.datasets[number][start:stop] if raw is None else raw.rows(start, stop)
+        if raw is not None:
+            return raw.rows(start, stop)
+        return self.file["Data"][DATASETS[number]][start:stop]
 
     def _pairs(self, visibilities: np.ndarray) -> np.ndarray:
         """Complex numbers, or records of two whole numbers, as pairs of real ones."""
