@@ -19,7 +19,7 @@ from benchmarks.visibility_peers import (
 )
 from comparison import Figure, interleaved
 
-ROUNDS = 3
+ROUNDS = 5
 PEER_TARGET, FLOOR_TARGET = 5.0, 1.6
 #: Megabytes that a conversion may take, and of which an observation of twice the times more.
 MEMORY, MORE_MEMORY = 250.0, 25.0

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -61,13 +62,18 @@ class Piece:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Block:
-    """Rows of all channels of one spectral window."""
+    """Rows of all channels of one spectral window, and where its arrays go afterwards."""
 
     window: int
     first_row: int
     visibilities: np.ndarray
     flags: np.ndarray
     weights: np.ndarray
+    spare: deque[tuple[np.ndarray, np.ndarray, np.ndarray]]
+
+    def used(self) -> None:
+        """Let another block have the arrays: memory that is new costs as much as its copy."""
+        self.spare.append((self.visibilities, self.flags, self.weights))
 
 
 def block_rows(n_channels: int, n_polarizations: int, chunk_rows: int, memory: float) -> int:
@@ -137,6 +143,7 @@ class _Filler:
         self.piece = piece
         self.shape = window.n_channels, len(piece.order.polarization)
         self.merge = arithmetic.merge
+        self.spare: deque[tuple[np.ndarray, np.ndarray, np.ndarray]] = deque()
         self.missing: list[slice] = []
         self.others: list[tuple[Any, int]] = []
         self.raw_paths = []
@@ -157,9 +164,13 @@ class _Filler:
 
     def block(self, number: int, start: int, stop: int) -> Block:
         """Rows of the piece."""
-        shape = (stop - start, *self.shape)
-        visibilities = np.empty((*shape, 2), np.float32)
-        flags, weights = np.empty(shape, np.uint8), np.empty(shape, np.float32)
+        block = self._empty(number, start, stop)
+        out = (
+            block.visibilities.view(np.float32).reshape(*block.flags.shape, 2),
+            block.flags.view(np.uint8),
+            block.weights,
+        )
+        visibilities, flags, weights = out
         for there in self.missing:
             visibilities[:, there], flags[:, there], weights[:, there] = 0.0, 1, 0.0
         rows = slice(start, stop)
@@ -170,7 +181,6 @@ class _Filler:
             order.conjugate,
             order.source,
         )
-        out = visibilities, flags, weights
         for reader, channel in self.others:
             frequency = reader.frequency
             read = reader.read(start, stop)
@@ -182,13 +192,18 @@ class _Filler:
                     self.raw_paths[failed],
                     f"cannot be read from row {start} to {stop - 1}: it ends too early",
                 )
-        return Block(
-            number,
-            self.piece.first_row + start,
-            visibilities.view(np.complex64)[..., 0],
-            flags.view(bool),
-            weights,
-        )
+        return block
+
+    def _empty(self, number: int, start: int, stop: int) -> Block:
+        """A block whose arrays hold anything."""
+        shape = (stop - start, *self.shape)
+        try:
+            arrays = self.spare.pop()
+        except IndexError:
+            arrays = (np.empty(0, np.complex64),) * 3
+        if arrays[0].shape != shape:
+            arrays = np.empty(shape, np.complex64), np.empty(shape, bool), np.empty(shape, "f4")
+        return Block(number, self.piece.first_row + start, *arrays, self.spare)
 
 
 def _is_even(frequency: np.ndarray) -> bool:
@@ -267,6 +282,7 @@ def _write_all(
         writer.write(block.window, block.first_row, block.visibilities, block.flags, block.weights)
         flagged += int(np.count_nonzero(block.flags))
         done += block.flags.size
+        block.used()
         if report is not None:
             report(done, n_visibilities)
     return flagged

@@ -57,7 +57,7 @@ class Writer(Protocol):
         flags: np.ndarray,
         weights: np.ndarray,
     ) -> None:
-        """Add rows of one spectral window.
+        """Add rows of one spectral window; the arrays are used again when this is done.
 
         Parameters
         ----------
