@@ -187,12 +187,17 @@ def test_what_cannot_be_done_is_one_sentence_and_no_output(
 
 def test_an_older_file_is_replaced_only_if_that_is_asked_for(convert, observe, tmp_path):
     observation, out = observe(), tmp_path / "a.uvh5"
-    out.write_text("older")
+    assert convert("visibilities", *observation.paths, "-o", out).exit_code == 0
+    older = out.read_bytes()
     result = convert("visibilities", *observation.paths, "-o", out)
     assert result.exit_code == 1
     assert "--overwrite replaces it" in result.stderr
-    assert out.read_text() == "older"
+    assert out.read_bytes() == older
     assert convert("visibilities", *observation.paths, "-o", out, "--overwrite").exit_code == 0
+    out.write_text("no output of a conversion")
+    result = convert("visibilities", *observation.paths, "-o", out, "--overwrite")
+    assert result.exit_code == 1
+    assert "it is not replaced" in result.stderr
     assert header(out, "Nblts") == 108
 
 
