@@ -194,11 +194,11 @@ def test_an_older_file_is_replaced_only_if_that_is_asked_for(convert, observe, t
     assert "--overwrite replaces it" in result.stderr
     assert out.read_bytes() == older
     assert convert("visibilities", *observation.paths, "-o", out, "--overwrite").exit_code == 0
+    assert header(out, "Nblts") == 108
     out.write_text("no output of a conversion")
     result = convert("visibilities", *observation.paths, "-o", out, "--overwrite")
     assert result.exit_code == 1
     assert "it is not replaced" in result.stderr
-    assert header(out, "Nblts") == 108
 
 
 # ------------------------------------------------------------------ phase centres
