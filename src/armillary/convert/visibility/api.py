@@ -57,9 +57,9 @@ def visibilities(
 ) -> ConversionReport:
     """Convert files of visibilities, such as the subbands of a correlator, in one pass.
 
-    Files that begin within ``time_tolerance`` of each other are one observation: those of the same
-    frequencies follow each other in time, others are its subbands. Each observation becomes one
-    output, with ascending frequencies whatever those of the files are.
+    Files that begin within ``time_tolerance`` of the first of them are one observation: those of
+    the same frequencies follow each other in time, others are its subbands. Each observation
+    becomes one output, with ascending frequencies whatever those of the files are.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def visibilities(
         Bytes for blocks and for chunks that are compressed, about, also as ``"1GB"``; None means
         some blocks of 12 MB, and up to 96 MB of chunks.
     overwrite : bool
-        Whether ``out`` may replace what is there.
+        Whether ``out`` may replace what is there, if that may be an earlier output.
     backend : str, optional
         Who converts; None means the default, ``"cpu"``.
     progress : callable or bool, optional
@@ -108,7 +108,7 @@ def visibilities(
     FileNotFoundError
         If there is no such input.
     FileExistsError
-        If ``out`` exists, and ``overwrite`` is false.
+        If ``out`` exists, and ``overwrite`` is false or it is no output of a conversion.
     VisibilityFileError
         (A ValueError.) If a file cannot be read or does not fit the others; it is named.
     ValueError

@@ -268,7 +268,8 @@ def _require_agreement(files: Sequence[VisibilityFile]) -> None:
         for axis, digest in first.axes.items():
             if file.axes[axis] != digest:
                 raise VisibilityFileError(
-                    file.path, f"has other {axis} than {str(first.path)!r}, a subband of the same"
+                    file.path,
+                    f"has other {axis} than {str(first.path)!r}, a subband of the same observation",
                 )
 
 
