@@ -11,9 +11,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from .processes import process_began, still_runs
+
 _MARK = "armillary-tmp"
-#: Seconds by which the beginning of a process may seem to move when clocks are set.
-CLOCK_SLACK = 5
 
 
 @contextlib.contextmanager
@@ -24,7 +24,7 @@ def temporary_folder(out: Path) -> Iterator[Path]:
     knows that nobody needs it any more.
     """
     remove_abandoned(out)
-    me = f"{_host()}.{os.getpid()}-{_began(os.getpid())}"
+    me = f"{_host()}.{os.getpid()}-{int(process_began(os.getpid()))}"
     folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.{me}.", suffix=f".{_MARK}", dir=out.parent))
     try:
         yield folder
@@ -38,20 +38,10 @@ def remove_abandoned(out: Path) -> None:
     pattern = re.compile(rf"{name}(\d+)-(\d+)\.\w+\.{_MARK}")
     for folder in out.parent.iterdir():
         match = pattern.fullmatch(folder.name)
-        if match and abs(_began(int(match[1])) - int(match[2])) > CLOCK_SLACK:
+        if match and not still_runs(int(match[1]), int(match[2])):
             shutil.rmtree(folder, ignore_errors=True)
 
 
 def _host() -> str:
     """The name of this machine, as part of the name of a folder."""
     return re.sub(r"[^\w-]", "-", platform.node()) or "host"
-
-
-def _began(process: int) -> int:
-    """When a process began, in seconds; 0 if there is none."""
-    import psutil
-
-    try:
-        return int(psutil.Process(process).create_time())
-    except psutil.NoSuchProcess:
-        return 0

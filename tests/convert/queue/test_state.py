@@ -13,9 +13,9 @@ import pytest
 
 from armillary.convert.queue.filesystem import shared_filesystem
 from armillary.convert.queue.lock import AlreadyWatched, Holder, sole_watcher
-from armillary.convert.queue.naming import time_name
 from armillary.convert.queue.status import queue_status
 from armillary.convert.queue.store import STATE_NAME, StateError, Store
+from armillary.convert.time_names import time_name
 
 
 @pytest.fixture

@@ -9,12 +9,11 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ...runtime.processes import process_began, still_runs
 from .store import Store
 
 #: Name under which the state remembers who watches.
 WATCHER = "watcher"
-#: Seconds by which the beginning of a process may seem to move when clocks are set.
-CLOCK_SLACK = 5.0
 
 
 class AlreadyWatched(RuntimeError):
@@ -43,7 +42,7 @@ class Holder:
     def this_process(cls) -> Holder:
         """The one that asks."""
         process = os.getpid()
-        return cls(platform.node(), process, _began(process) or 0.0)
+        return cls(platform.node(), process, process_began(process))
 
     @property
     def is_elsewhere(self) -> bool:
@@ -53,10 +52,7 @@ class Holder:
     @property
     def is_alive(self) -> bool:
         """Whether it is known to run on this machine."""
-        if self.is_elsewhere:
-            return False
-        began = _began(self.process)
-        return began is not None and abs(began - self.began) <= CLOCK_SLACK
+        return not self.is_elsewhere and still_runs(self.process, self.began)
 
 
 def holder_of(store: Store) -> Holder | None:
@@ -103,13 +99,3 @@ def _claim(store: Store, take_over: bool) -> None:
                 f"was when that died; if it is dead, take over (take_over=True, --take-over)"
             )
         store.remember(WATCHER, asdict(Holder.this_process()))
-
-
-def _began(process: int) -> float | None:
-    """When a process began; None if there is none."""
-    import psutil
-
-    try:
-        return float(psutil.Process(process).create_time())
-    except psutil.NoSuchProcess:
-        return None

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..._files import check_destination
 from ..formats import Format
+from ..time_names import time_name
 from .sources import writer_of
 
 #: Suffix -> format.
@@ -60,13 +61,6 @@ def outputs(out: Path, first_times: list[float]) -> list[Path]:
     if twice:
         raise ValueError(f"two observations would both be named {str(twice[0])!r}")
     return named
-
-
-def time_name(time: float) -> str:
-    """A Julian date (UTC) in the name of a file, to the second."""
-    from astropy.time import Time
-
-    return str(Time(time, format="jd", scale="utc", precision=0).isot)
 
 
 def check_output(out: Path, kind: str | Format, overwrite: bool, inputs: Sequence[Path]) -> None:
