@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from armillary.convert.queue.filesystem import shared_filesystem
+from armillary.runtime.filesystem import shared_filesystem
 from armillary.convert.queue.lock import AlreadyWatched, Holder, sole_watcher
 from armillary.convert.queue.status import queue_status
 from armillary.convert.queue.store import STATE_NAME, StateError, Store

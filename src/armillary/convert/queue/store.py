@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ...runtime.filesystem import shared_filesystem
 from .facts import FileFacts
-from .filesystem import shared_filesystem
 from .records import FileRecord, GroupRecord
 
 logger = logging.getLogger(__name__)
