@@ -14,7 +14,7 @@ BIN    := $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 
-KERNELS := $(shell find src -name '*.pyx' -o -name '*.pxd')
+KERNELS := $(shell find src plugins -name '*.pyx' -o -name '*.pxd')
 PLUGINS := $(wildcard plugins/*)
 DEBUG   := build/debug
 
@@ -37,7 +37,7 @@ $(VENV)/.created:
 	touch $@
 
 # An editable install: Python files are live, kernels are rebuilt when they change.
-$(VENV)/.built: $(VENV)/.created pyproject.toml setup.py $(KERNELS) $(wildcard plugins/*/pyproject.toml)
+$(VENV)/.built: $(VENV)/.created pyproject.toml setup.py $(KERNELS) $(wildcard plugins/*/pyproject.toml plugins/*/setup.py)
 	$(PIP) --no-build-isolation --editable '.[plot,detrend,ms,compression]' $(foreach plugin,$(PLUGINS),--editable $(plugin)[all])
 	touch $@
 

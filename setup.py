@@ -48,6 +48,7 @@ def wanted(variant):
 SHARED = Extension("armillary._cyutility", [str(PACKAGE / "_cyutility.c")])
 #: Source below PACKAGE -> its variants. Named one by one, so that none can be missing.
 KERNELS = {
+    "cache/disk/mapping": ("baseline",),
     "search/box/kernel": ("baseline", "v3"),
     "search/box/unbinned": ("baseline",),
     "convert/visibility/chunks": ("baseline",),

@@ -14,7 +14,8 @@ from ._lazy import attach
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from . import convert, crossmatch, fit, io, plugins, search, testing
+    from . import cache, convert, crossmatch, fit, io, plugins, search, testing
+    from .cache.choice import use_cache
     from .plugins.select import explain, set_backend, use_backend
     from .plugins.status import list_backends
     from .report import status
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Star",
     "__version__",
+    "cache",
     "convert",
     "crossmatch",
     "explain",
@@ -35,12 +37,14 @@ __all__ = [
     "status",
     "testing",
     "use_backend",
+    "use_cache",
 ]
 
 __getattr__, __dir__ = attach(
     __name__,
     {
         "Star": ".search.grid.star",
+        "cache": "",
         "convert": "",
         "crossmatch": "",
         "explain": ".plugins.select",
@@ -53,6 +57,7 @@ __getattr__, __dir__ = attach(
         "status": ".report",
         "testing": "",
         "use_backend": ".plugins.select",
+        "use_cache": ".cache.choice",
     },
 )
 

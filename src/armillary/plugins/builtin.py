@@ -113,3 +113,27 @@ def armillary_convert() -> Iterator[Implementation]:
         summary="the same pass with arithmetic in plain NumPy: the definition of the result",
         citation=memo,
     )
+
+
+#: Operations that only plugins implement.
+OF_PLUGINS = ("cache.codec",)
+
+
+@hookimpl
+def armillary_cache() -> Iterator[Implementation]:
+    yield Implementation(
+        operation="cache.open",
+        name="memory",
+        target="armillary.cache.memory.store:MemoryStore",
+        api=API_VERSION,
+        summary="in the memory of this process; gives back what the machine needs",
+        citation="Cherkasova (1998), HPL-98-69R1",
+    )
+    yield Implementation(
+        operation="cache.open",
+        name="disk",
+        target="armillary.cache.disk.store:DiskStore",
+        api=API_VERSION,
+        summary="in a folder, for all processes; large arrays are mapped, not read",
+        citation="Cherkasova (1998), HPL-98-69R1",
+    )

@@ -196,7 +196,7 @@ def _discover_strictly(found: Iterable[EntryPoint | Unreadable] | None = None) -
 
 def core_registry() -> Registry:
     """Core's own records, which come in through the same hooks as everyone's."""
-    registry = Registry()
+    registry = Registry({operation: {} for operation in builtin.OF_PLUGINS})
     core = Plugin("builtin", "armillary.plugins.builtin", CORE, __version__, lambda: builtin)
     for registered in _records_of(core):
         _add(registry, registered)

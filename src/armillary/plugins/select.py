@@ -42,6 +42,9 @@ from .registry import Registry, get_registry, resolve, summary_of_failures
 
 #: What runs when nobody asks for anything and the arrays are NumPy's.
 DEFAULT = "cpu"
+#: Operations whose implementations are asked for by name where they are used (``cache="disk"``):
+#: there is nothing to select.
+BY_NAME = ("cache.codec", "cache.open")
 
 _blocks: ContextVar[tuple[tuple[str | None, str], ...]] = ContextVar(
     "armillary_backends", default=()
@@ -66,7 +69,7 @@ class Plan:
     backend: Registered
     chosen_by: str
 
-    def provenance(self, threads: int) -> Provenance:
+    def provenance(self, threads: int, *, cache_hit: bool = False) -> Provenance:
         """The plan as it is written into a result."""
         record = self.backend.record
         return Provenance(
@@ -77,6 +80,7 @@ class Plan:
             precision=record.precision,
             chosen_by=self.chosen_by,
             threads=threads,
+            cache_hit=cache_hit,
         )
 
 
@@ -179,16 +183,17 @@ def _require_text(argument: str, name: Any, *, or_none: bool) -> None:
 
 
 def _operations(registry: Registry, scope: str | None) -> tuple[str, ...]:
-    """The operations that a scope covers."""
+    """The operations that a scope covers, of those for which there is something to select."""
+    selectable = tuple(o for o in registry.operations if o not in BY_NAME)
     if scope is None:
-        return registry.operations
-    if scope in registry.operations:
+        return selectable
+    if scope in selectable:
         return (scope,)
     # A tuple, because a scope that is a list has no hash.
     if scope in tuple(FAMILY_HOOKS):
-        return tuple(o for o in registry.operations if o.startswith(f"{scope}."))
+        return tuple(o for o in selectable if o.startswith(f"{scope}."))
     raise ValueError(
-        f"scope {scope!r} is neither an operation ({', '.join(registry.operations)}) "
+        f"scope {scope!r} is neither an operation ({', '.join(selectable)}) "
         f"nor a family ({', '.join(FAMILY_HOOKS)})"
     )
 
@@ -264,9 +269,13 @@ def choose(request: Request, backend: str | None = None) -> Plan:
         If the backend that was asked for cannot run; nothing else is tried.
     TypeError
         If no backend takes this kind of array and none was asked for.
+    ValueError
+        If there is no such operation, or its implementations are not selected.
     """
     registry = get_registry()
     backends = registry.backends(request.operation)
+    if request.operation in BY_NAME:
+        raise ValueError(f"{request.operation} has no backends: it is asked for by name")
     for wish in wishes(request.operation, backend):
         if wish.name in backends:
             registered = backends[wish.name]

@@ -18,6 +18,8 @@ SWITCHES = {
     "ARMILLARY_BLOCK": "never load these plugins (comma-separated entry points or distributions)",
     "ARMILLARY_NO_PLUGINS": "load no plugin at all",
     "ARMILLARY_STRICT_PLUGINS": "a plugin that fails to load is an error",
+    "ARMILLARY_CACHE": "store of results when a call does not name one (memory, disk, ...)",
+    "ARMILLARY_CACHE_PATH": "folder of the store on disk when a call does not name one",
     "ARMILLARY_THREADS": "number of threads when a call does not say",
     "ARMILLARY_CPU": "which compiled variant to use: baseline or v3",
     "ARMILLARY_TEST_DATA": "folder of the real data that tests use",

@@ -23,7 +23,7 @@ from .registry import (
     get_registry,
     resolve,
 )
-from .select import block_backends, choose, process_backends, unanswered_variable, why_not
+from .select import BY_NAME, block_backends, choose, process_backends, unanswered_variable, why_not
 
 #: Version of the layout of :meth:`Status.to_dict`.
 SCHEMA = 1
@@ -138,6 +138,8 @@ def _mistyped(registry: Registry) -> list[str]:
 
 def _active(operation: str) -> tuple[str | None, str]:
     """The backend that would run now; None and the reason if there is none."""
+    if operation in BY_NAME:
+        return None, ""
     try:
         return choose(Request(operation)).backend.record.name, ""
     except BackendUnavailable as error:

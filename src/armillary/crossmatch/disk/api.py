@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..._files import check_destination
+from ...cache.choice import use_cache
 from ...io.catalog_files import is_hats, open_catalog
 from ...plugins.records import Request
 from ...plugins.select import choose
@@ -159,7 +160,8 @@ def catalogs(
         (left, right), (left_columns, right_columns), columns, year, isinstance(radius, NSigma)
     )
     job = Job(sides, destination, match, memory_limit(memory), thread_count(threads), overwrite)
-    with reporting(progress, "crossmatch") as report:
+    # The pairs of a patch are written down; to keep them, too, would drive out what is wanted.
+    with reporting(progress, "crossmatch") as report, use_cache(None):
         return job.run(report)
 
 

@@ -9,6 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from ...cache.axis import Answer, answered
+from ...cache.choice import store_of_call
+from ...cache.store import Store
 from ...plugins.arrays import array_kind
 from ...plugins.call import call, checked_arrays
 from ...plugins.errors import ContractError
@@ -43,6 +46,7 @@ def nearest(
     min_radius: Any = 0.0,
     epoch: Any = None,
     backend: str | None = None,
+    cache: Any = None,
     threads: int | None = None,
     progress: Any = None,
 ) -> Matches:
@@ -71,6 +75,9 @@ def nearest(
         proper motions. None means to compare positions as they are.
     backend : str, optional
         Backend to use; None lets the selection decide.
+    cache : Store or str, optional
+        Where the pairs are looked up and kept: a store, or the name of one ("memory", "disk").
+        None means that of :func:`armillary.use_cache` or ``ARMILLARY_CACHE``, else none.
     threads : int, optional
         Threads; None means ``ARMILLARY_THREADS`` or every processor. The result does not
         depend on it.
@@ -121,14 +128,17 @@ def nearest(
     if mutual and k != 1:
         raise ValueError(f"mutual=True is about the one nearest; k must then be 1, not {k}")
     threads = thread_count(threads)
-    job = _Job.of("crossmatch.nearest", left, right, radius, min_radius, epoch, backend, threads)
+    store = store_of_call(cache)
+    job = _Job.of(
+        "crossmatch.nearest", left, right, radius, min_radius, epoch, backend, store, threads
+    )
     with reporting(progress, "crossmatch") as report:
         rows = _RowsDone(report, len(job.left.ra), 2 if mutual else 1)
-        plan, pairs = job.nearest(int(k), rows.part(0))
-        if mutual and len(pairs["left"]):
-            pairs = job.mutual(pairs, rows.part(1))
+        answer = job.nearest(int(k), rows.part(0))
+        if mutual and len(answer.value["left"]):
+            answer = job.mutual(answer, rows.part(1))
         rows.end()
-    return job.matches(pairs, plan)
+    return job.matches(answer)
 
 
 def within(
@@ -139,6 +149,7 @@ def within(
     min_radius: Any = 0.0,
     epoch: Any = None,
     backend: str | None = None,
+    cache: Any = None,
     threads: int | None = None,
     progress: Any = None,
 ) -> Matches:
@@ -152,7 +163,7 @@ def within(
     radius : float, Quantity, array_like of shape (n,) or NSigma
         Largest separation (arcsec, inclusive): one for all, one for each left row, or
         :func:`n_sigma`.
-    min_radius, epoch, backend, threads, progress
+    min_radius, epoch, backend, cache, threads, progress
         As for :func:`nearest`.
 
     Returns
@@ -182,15 +193,21 @@ def within(
     if radius is None:
         raise ValueError("radius must be given: without a limit every pair is a match")
     threads = thread_count(threads)
-    job = _Job.of("crossmatch.within", left, right, radius, min_radius, epoch, backend, threads)
+    store = store_of_call(cache)
+    job = _Job.of(
+        "crossmatch.within", left, right, radius, min_radius, epoch, backend, store, threads
+    )
     with reporting(progress, "crossmatch") as report:
         rows = _RowsDone(report, len(job.left.ra), 1)
-        plan, pairs = job.within(rows.part(0))
+        answer = job.within(rows.part(0))
         rows.end()
-    return job.matches(pairs, plan)
+    return job.matches(answer)
 
 
 # ------------------------------------------------------------------ one call
+
+
+_Pairs = Answer[dict[str, np.ndarray]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +244,7 @@ class _Job:
     right_radius: np.ndarray | None
     min_radius: float
     backend: str | None
+    store: Store | None
     arrays_are: str
     threads: int
 
@@ -240,6 +258,7 @@ class _Job:
         min_radius: Any,
         epoch: Any,
         backend: str | None,
+        store: Store | None,
         threads: int,
     ) -> _Job:
         arrays_are = array_kind(*_coordinates(left), *_coordinates(right))
@@ -255,24 +274,31 @@ class _Job:
             raise ValueError(f"min_radius must be one finite number, not {min_radius!r}")
         limits = _radius(radius, *sides)
         return cls(
-            operation, *sides, with_itself, *limits, float(least), backend, arrays_are, threads
+            operation,
+            *sides,
+            with_itself,
+            *limits,
+            float(least),
+            backend,
+            store,
+            arrays_are,
+            threads,
         )
 
-    def nearest(self, k: int, report: Progress | None) -> tuple[Plan, dict[str, np.ndarray]]:
+    def nearest(self, k: int, report: Progress | None) -> _Pairs:
         arguments = _positions(self.left, self.right) | {"radius": read_only(self.radius)}
         # No row has more neighbours than there are.
         options = self._options(self.right_radius) | {"k": (min(k, max(1, len(self.right.ra))), 1)}
         return self._run(arguments, options, report)
 
-    def within(self, report: Progress | None) -> tuple[Plan, dict[str, np.ndarray]]:
+    def within(self, report: Progress | None) -> _Pairs:
         arguments = _positions(self.left, self.right) | {"radius": read_only(self.radius)}
         options = self._options(self.right_radius) | {"with_itself": (self.with_itself, False)}
         return self._run(arguments, options, report)
 
-    def mutual(
-        self, pairs: Mapping[str, np.ndarray], report: Progress | None
-    ) -> dict[str, np.ndarray]:
+    def mutual(self, there: _Pairs, report: Progress | None) -> _Pairs:
         """The pairs whose left row is also the nearest of their right row."""
+        pairs = there.value
         chosen, which = np.unique(pairs["right"], return_inverse=True)
         arguments = {
             "left_ra": read_only(self.right.ra[chosen]),
@@ -289,13 +315,15 @@ class _Job:
         arguments["radius"] = read_only(np.ascontiguousarray(radius))
         other = None if other is None else np.ascontiguousarray(other)
         options = self._options(other) | {"k": (1, 1)}
-        back = self._run(arguments, options, report)[1]
+        back = self._run(arguments, options, report)
         nearest_left = np.full(len(chosen), -1)
-        nearest_left[back["left"]] = back["right"]
+        nearest_left[back.value["left"]] = back.value["right"]
         keep = nearest_left[which.ravel()] == pairs["left"]
-        return {name: array[keep] for name, array in pairs.items()}
+        kept = {name: array[keep] for name, array in pairs.items()}
+        return Answer(kept, there.plan, there.cache_hit and back.cache_hit)
 
-    def matches(self, pairs: Mapping[str, np.ndarray], plan: Plan) -> Matches:
+    def matches(self, answer: _Pairs) -> Matches:
+        pairs = answer.value
         return Matches(
             left=read_only(self.left.in_catalog(pairs["left"])),
             right=read_only(self.right.in_catalog(pairs["right"])),
@@ -305,7 +333,7 @@ class _Job:
             n_dropped_left=self.left.n_dropped,
             n_dropped_right=self.right.n_dropped,
             with_itself=self.with_itself,
-            provenance=plan.provenance(self.threads),
+            provenance=answer.provenance(self.threads),
         )
 
     def _options(self, right_radius: np.ndarray | None) -> dict[str, tuple[Any, Any]]:
@@ -318,7 +346,7 @@ class _Job:
         arguments: Mapping[str, np.ndarray],
         options: Mapping[str, tuple[Any, Any]],
         report: Progress | None,
-    ) -> tuple[Plan, dict[str, np.ndarray]]:
+    ) -> _Pairs:
         request = Request(
             self.operation,
             shapes={name: array.shape for name, array in arguments.items()},
@@ -327,11 +355,16 @@ class _Job:
             arrays=self.arrays_are,
         )
         plan = choose(request, self.backend)
-        result = call(plan, arguments, options, {"threads": self.threads, "progress": report})
-        pairs = checked_arrays(plan, result, SHAPES, DTYPES)
-        if plan.backend.distribution != CORE:
-            _check_pairs(plan, pairs, len(arguments["left_ra"]), len(arguments["right_ra"]))
-        return plan, pairs
+
+        def compute() -> dict[str, np.ndarray]:
+            result = call(plan, arguments, options, {"threads": self.threads, "progress": report})
+            pairs = checked_arrays(plan, result, SHAPES, DTYPES)
+            if plan.backend.distribution != CORE:
+                _check_pairs(plan, pairs, len(arguments["left_ra"]), len(arguments["right_ra"]))
+            return pairs
+
+        identity = {**arguments, **{name: value for name, (value, _) in options.items()}}
+        return answered(plan, identity, compute, self.store)
 
 
 def _coordinates(value: Any) -> tuple[Any, ...]:

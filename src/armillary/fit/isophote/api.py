@@ -12,6 +12,9 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 
 from ..._words import counted
+from ...cache.axis import answered
+from ...cache.choice import store_of_call
+from ...cache.store import Store
 from ...plugins.call import call, checked_arrays
 from ...plugins.errors import ContractError
 from ...plugins.records import Request
@@ -60,6 +63,7 @@ def isophotes(
     min_valid: float = 0.7,
     errors: Errors = "correlated",
     backend: str | None = None,
+    cache: Any = None,
     threads: int | None = None,
     progress: Any = None,
 ) -> Any:
@@ -128,6 +132,10 @@ def isophotes(
         geometry, or as photutils does, which makes those of the intensity half as large.
     backend : str, optional
         Backend to use; None lets the selection decide (``arm.explain("fit.isophotes")``).
+    cache : Store or str, optional
+        Where results are looked up and kept, each by itself: a store, or the name of one
+        ("memory", "disk"). None means that of :func:`armillary.use_cache` or
+        ``ARMILLARY_CACHE``, else none.
     threads : int, optional
         Images fitted at a time; None means ``ARMILLARY_THREADS`` or every processor. One image
         is fitted by one thread.
@@ -185,7 +193,7 @@ def isophotes(
     )
     many = is_many(image)
     starts = _starts(geometry, sma0, many)
-    job = _Job(FITTED, rules.options(), backend)
+    job = _Job(FITTED, rules.options(), backend, store_of_call(cache))
     return _run(job, _fit, image, mask, variance, starts, threads, progress)
 
 
@@ -204,6 +212,7 @@ def forced_isophotes(
     sampling: Sampling = "polar_angle",
     errors: Errors = "correlated",
     backend: str | None = None,
+    cache: Any = None,
     threads: int | None = None,
     progress: Any = None,
 ) -> Any:
@@ -226,7 +235,7 @@ def forced_isophotes(
         Width of the ring over which "mean" and "median" go: relative, or pixels.
     sigma_clip, n_clip, integrator, harmonics, sampling, errors
         As in :func:`isophotes`.
-    backend, threads, progress
+    backend, cache, threads, progress
         As in :func:`isophotes`.
 
     Returns
@@ -266,7 +275,7 @@ def forced_isophotes(
     ellipses = ellipses_of(template)
     for array in ellipses.values():
         array.setflags(write=False)
-    job = _Job(FORCED, options, backend)
+    job = _Job(FORCED, options, backend, store_of_call(cache))
     return _run(job, _measure, image, mask, variance, repeat(ellipses), threads, progress)
 
 
@@ -280,6 +289,7 @@ class _Job:
     operation: str
     options: Mapping[str, tuple[Any, Any]]
     backend: str | None
+    store: Store | None
     threads: int = 1
 
     def plan(self, image: Prepared, arrays_are: str) -> Plan:
@@ -327,7 +337,8 @@ def _run(
         # The ellipses of a fit follow from each other; given ones do not.
         job = replace(job, threads=n_threads if job.operation == FORCED else 1)
         with reporting(progress, "isophotes") as report:
-            result = work(job, _task(job, None, input_of(image, mask, variance), next(ellipses)))
+            task = _task(job, None, input_of(image, mask, variance), next(ellipses))
+            result = _kept(work, job, task)
             if report is not None:
                 report(1, 1)
         _warn(result, "")
@@ -348,7 +359,8 @@ def _run_many(
     results: list[Isophotes] = []
     with reporting(progress, "isophotes") as report:
         for result in pool.run(
-            lambda task: _noted(task.number, work, job, task), _tasks(job, images, ellipses)
+            lambda task: _noted(task.number, _kept, work, job, task),
+            _tasks(job, images, ellipses),
         ):
             _warn(result, f"image {len(results)}: ")
             results.append(result)
@@ -385,6 +397,22 @@ def _task(job: _Job, number: int | None, given: Input, ellipses: Any) -> _Task:
     choose(Request(job.operation, arrays=arrays_are), job.backend)
     image = prepared(given)
     return _Task(number, image, ellipses, job.plan(image, arrays_are))
+
+
+def _kept(work: _Work, job: _Job, task: _Task) -> Isophotes:
+    """The result for one image, from the store of the call if it is there."""
+    identity = {
+        "image": task.image.image,
+        "variance": task.image.variance,
+        "ellipses": task.ellipses,
+        "options": {name: value for name, (value, _) in job.options.items()},
+    }
+    answer = answered(task.plan, identity, lambda: work(job, task), job.store)
+    return replace(
+        answer.value,
+        n_unusable=task.image.n_unusable,
+        provenance=answer.provenance(job.threads),
+    )
 
 
 def _warn(result: Isophotes, which: str) -> None:

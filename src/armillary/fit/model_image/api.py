@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ...cache.axis import answered
+from ...cache.choice import store_of_call
 from ...io.image import Image
 from ...plugins.call import call, checked_arrays
 from ...plugins.records import Request
@@ -35,6 +37,7 @@ def ellipse_model(
     harmonics: bool = True,
     fill: float = 0.0,
     backend: str | None = None,
+    cache: Any = None,
     threads: int | None = None,
     progress: Any = None,
 ) -> np.ndarray:
@@ -59,6 +62,9 @@ def ellipse_model(
         Value of pixels outside the last isophote; may be NaN.
     backend : str, optional
         Backend to use; None lets the selection decide (``arm.explain("fit.ellipse_model")``).
+    cache : Store or str, optional
+        Where the model is looked up and kept: a store, or the name of one ("memory", "disk").
+        None means that of :func:`armillary.use_cache` or ``ARMILLARY_CACHE``, else none.
     threads : int, optional
         Threads; None means ``ARMILLARY_THREADS`` or every processor. The model does not depend
         on it.
@@ -102,6 +108,7 @@ def ellipse_model(
         raise TypeError(f"isophotes must be an Isophotes, not {type(isophotes).__name__}")
     fill = _number("fill", fill)
     threads = thread_count(threads)
+    store = store_of_call(cache)
     tables = model_tables(isophotes, bool(harmonics))
     arguments = _arguments(tables)
     options = {name: arguments.pop(name) for name in OPTIONS}
@@ -113,14 +120,19 @@ def ellipse_model(
         options={"shape": shape, "fill": fill, "orders": tables.orders},
     )
     plan = choose(request, backend)
-    with reporting(progress, "model image") as report:
-        result = call(
-            plan,
-            {"shape": shape, **arguments, "fill": fill},
-            {name: (options[name], default) for name, default in OPTIONS.items()},
-            {"threads": threads, "progress": report},
-        )
-    return checked_arrays(plan, result, {"model": shape})["model"]
+
+    def compute() -> np.ndarray:
+        with reporting(progress, "model image") as report:
+            result = call(
+                plan,
+                {"shape": shape, **arguments, "fill": fill},
+                {name: (options[name], default) for name, default in OPTIONS.items()},
+                {"threads": threads, "progress": report},
+            )
+        return checked_arrays(plan, result, {"model": shape})["model"]
+
+    identity = {"shape": shape, **arguments, **options, "fill": fill}
+    return answered(plan, identity, compute, store).value
 
 
 def _shape(shape_or_image: Any) -> tuple[int, int]:

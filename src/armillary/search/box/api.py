@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ...cache.axis import answered
+from ...cache.choice import store_of_call
 from ...plugins.arrays import array_kind, on_host
 from ...plugins.call import call, checked_arrays
 from ...plugins.records import Request
@@ -40,6 +42,7 @@ def bls(
     min_transits: int = 2,
     oversample: int = DEFAULT_OVERSAMPLE,
     backend: str | None = None,
+    cache: Any = None,
     threads: int | None = None,
     progress: Any = None,
 ) -> Periodogram:
@@ -77,6 +80,9 @@ def bls(
         Phase bins in the shortest duration of a period.
     backend : str, optional
         Backend to use; None lets the selection decide (``arm.explain("search.bls")``).
+    cache : Store or str, optional
+        Where the result is looked up and kept: a store, or the name of one ("memory", "disk").
+        None means that of :func:`armillary.use_cache` or ``ARMILLARY_CACHE``, else none.
     threads : int, optional
         Threads; None means ``ARMILLARY_THREADS`` or every processor. The result does
         not depend on it.
@@ -98,8 +104,8 @@ def bls(
         masked or not positive and finite, a period exceeds the time span, or no duration
         is shorter than any period; if a grid or a fold would be larger than anybody meant.
     TypeError
-        If ``star`` is no :class:`Star`, or ``progress`` or ``backend`` of a wrong type; if
-        no installed backend takes this kind of device array.
+        If ``star`` is no :class:`Star`, or ``progress``, ``backend`` or ``cache`` of a wrong
+        type; if no installed backend takes this kind of device array.
     BackendUnavailable
         If the backend that was asked for cannot run; nothing else is tried.
 
@@ -130,6 +136,7 @@ def bls(
     tried = stop > start
     _check_bins(periods[tried], durations[start[tried]], oversample)
     threads = thread_count(threads)
+    store = store_of_call(cache)
 
     # A backend computes with them and the result keeps them: nobody may write to them.
     for array in (periods, durations, start, stop):
@@ -144,18 +151,26 @@ def bls(
         "duration_stop": stop if tried.all() else stop[tried],
     }
     plan = choose(_request(arguments, oversample, arrays_are), backend)
-    with reporting(progress, "box search") as report:
-        result = call(
-            plan,
-            arguments,
-            {"oversample": (oversample, DEFAULT_OVERSAMPLE)},
-            {"threads": threads, "progress": report},
-        )
-    shape = arguments["period"].shape
-    arrays = checked_arrays(plan, result, dict.fromkeys(RESULTS, shape))
+
+    def compute() -> dict[str, np.ndarray]:
+        with reporting(progress, "box search") as report:
+            result = call(
+                plan,
+                arguments,
+                {"oversample": (oversample, DEFAULT_OVERSAMPLE)},
+                {"threads": threads, "progress": report},
+            )
+        return checked_arrays(plan, result, dict.fromkeys(RESULTS, arguments["period"].shape))
+
+    made_of = _parameters(period, duration, min_period, max_period, min_transits, star)
+    identity = arguments | {"oversample": oversample} | made_of
+    answer = answered(plan, identity, compute, store)
+    arrays = dict(answer.value)
     arrays["t0"] = arrays["t0"] + light_curve.epoch
     if not tried.all():
         arrays = {name: _spread(array, tried) for name, array in arrays.items()}
+    for array in arrays.values():
+        array.setflags(write=False)
     return Periodogram(
         period=periods,
         light_curve=light_curve,
@@ -164,7 +179,7 @@ def bls(
         duration_stop=stop,
         n_skipped=n_skipped,
         oversample=oversample,
-        provenance=plan.provenance(threads),
+        provenance=answer.provenance(threads),
         **arrays,
     )
 
@@ -177,6 +192,27 @@ def _request(arguments: dict[str, np.ndarray], oversample: int, arrays_are: str)
         options={"oversample": oversample},
         arrays=arrays_are,
     )
+
+
+def _parameters(
+    period: Any,
+    duration: Any,
+    min_period: Any,
+    max_period: Any,
+    min_transits: int,
+    star: Star | None,
+) -> dict[str, Any]:
+    """What the grids that were not given are made of, besides the time span of the light curve."""
+    grids: dict[str, Any] = {}
+    if period is None:
+        limits = [
+            None if limit is None else days("period", limit) for limit in (min_period, max_period)
+        ]
+        grids["period"] = ["period_grid", star, *limits, int(min_transits)]
+    if duration is None:
+        grids |= dict.fromkeys(("duration", "duration_start", "duration_stop"))
+        grids["duration"] = ["durations_by_period", star]
+    return grids
 
 
 def _oversample(oversample: Any) -> int:

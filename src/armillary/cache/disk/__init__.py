@@ -1,0 +1,1 @@
+"""A store in a folder, which lasts and which processes share."""

@@ -1,0 +1,677 @@
+"""The store on disk: an index of SQLite with small entries in it, and a file for each large one.
+
+Order of a large `put`: room is made and reserved (one transaction), the file is written, the entry
+takes the place of the reservation (another). Whoever dies in between leaves a reservation, which
+the next one who needs room clears away. Files go before their entry is forgotten: an entry
+without its file is a miss, a file without entry would stay for ever.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import shutil
+import sqlite3
+import threading
+import time
+import uuid
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from ...runtime.processes import process_began, still_runs
+from ...runtime.progress import reporting
+from ..codec import Codec, CodecUnavailable, codec_named
+from ..encoding import Damaged
+from ..entry import Packed, open_entry, pack, parts, value_builder
+from ..errors import CacheWarning
+from ..keys import checked_key
+from ..limits import checked_bytes, checked_clock, checked_entries, checked_ttl
+from ..policy import DEFAULT, checked_cost, checked_policy, worth
+from ..stats import Counters, Stats
+from ..store import MISSING
+from . import folder
+from .files import Files, new_name
+from .index import COUNTS, EVICTED, Found, Index, Room
+from .locks import WHOLE, locked, place_of
+
+#: Part of the file system that a store may take where nobody says how much.
+SHARE = 0.1
+#: Entries up to this long are in the index: there a million of them is no burden. Longer ones are
+#: read faster from a file of their own, and longer rows are costly to change.
+LARGEST_PACKED = 1 << 13
+#: Hits that are gathered before they are written without waiting for a `put`.
+MOST_PENDING = 4096
+#: Seconds after which whoever writes a file, maybe on another machine, is taken for dead. If he
+#: is not, his entry is not kept.
+LONGEST_WRITE = 3600.0
+#: The file whose bytes are locked.
+LOCK = "lock"
+
+
+class EntryInfo(NamedTuple):
+    """One line of a list of entries.
+
+    Attributes
+    ----------
+    key : str
+        In hexadecimal digits.
+    label : str
+        What it is, as it was put.
+    stored_bytes, raw_bytes : int
+        Its length as it is stored, and without a codec.
+    cost : float or None
+        Seconds that it took to compute; None if nobody told.
+    uses : int
+        Times that it was put or found.
+    created, used : float
+        When it was written, and last used (s since 1970).
+    expires : float or None
+        When it is not good any more.
+    """
+
+    key: str
+    label: str
+    stored_bytes: int
+    raw_bytes: int
+    cost: float | None
+    uses: int
+    created: float
+    used: float
+    expires: float | None
+
+
+class DiskStore:
+    """Values in a folder, for all processes of its owner.
+
+    Parameters
+    ----------
+    path : path, optional
+        The folder, which is made if it is not there. None means ``ARMILLARY_CACHE_PATH``, or the
+        folder that the system has for caches.
+    max_bytes : int or str, optional
+        The budget, of entries as they are stored; it is remembered with the folder. None means
+        what is remembered, at first a tenth of the file system.
+    max_entries : int, optional
+        Most entries, remembered too. None means what is remembered, at first no limit.
+    ttl : float, optional
+        Seconds after its writing from which on an entry that is written here is not given any
+        more, by any process. None is for ever.
+    policy : {"cost", "lru"}, optional
+        Which entries go first, remembered too, see policy.py. None means what is remembered, at
+        first "cost".
+    clock : callable, optional
+        Seconds since 1970; None means ``time.time``. What was written in its future is expired,
+        if it can expire.
+    codec : str, optional
+        Name of the codec, which a plugin brings, that makes entries smaller. None keeps them as
+        they are, so that they can be mapped.
+    level : int, optional
+        Passed to the codec. None means its default.
+
+    Raises
+    ------
+    ValueError
+        If a limit is not positive, or there is no such policy.
+    PermissionError
+        If the folder belongs to somebody else.
+    FileExistsError
+        If the folder holds something else.
+    OSError
+        If it cannot be made or written to.
+    """
+
+    def __init__(
+        self,
+        *,
+        path: Any = None,
+        max_bytes: int | str | None = None,
+        max_entries: int | None = None,
+        ttl: float | None = None,
+        policy: str | None = None,
+        clock: Callable[[], float] | None = None,
+        codec: str | None = None,
+        level: int | None = None,
+    ) -> None:
+        checked_clock(clock)
+        self.path = folder.chosen_path(path)
+        self._limits = {
+            "max_bytes": checked_bytes(max_bytes),
+            "max_entries": checked_entries(max_entries),
+            "policy": None if policy is None else checked_policy(policy),
+        }
+        self._ttl = checked_ttl(ttl)
+        self._clock = time.time if clock is None else clock
+        self._given_clock = clock
+        self._level = level
+        self._codec = _codec(codec, level)
+        self._lock = threading.Lock()
+        self._warned: set[str] = set()
+        self._closed = False
+        self._open()
+
+    def _open(self) -> None:
+        folder.prepare(self.path)
+        self._files = Files(self.path)
+        self._counters = Counters()
+        self._used: dict[int, int] = {}
+        self._process = os.getpid()
+        with locked(self.path / LOCK, WHOLE):
+            try:
+                self._index = self._opened_index()
+            except sqlite3.DatabaseError as error:
+                if not _is_damage(error):
+                    sentence = f"the cache at {str(self.path)!r} cannot be opened: {error}"
+                    raise OSError(sentence) from error
+                self._throw_away(error)
+                self._index = self._opened_index()
+
+    def _opened_index(self) -> Index:
+        index = Index(
+            self.path / folder.INDEX,
+            {
+                "folder": _new_folder(),
+                "max_bytes": self._limits["max_bytes"] or _share_of_disk(self.path),
+                "max_entries": self._limits["max_entries"],
+                "policy": self._limits["policy"] or DEFAULT,
+            },
+        )
+        with index.transaction():
+            room = index.room()
+            limits = {name: value for name, value in self._limits.items() if value is not None}
+            index.set_limits(limits)
+            if limits.get("policy", room.policy) != room.policy:
+                index.rank_anew(index.room().policy)
+            self._make_room(index, index.room(), 0)
+            for entries in self.path.glob(f"{folder.ENTRIES}*"):
+                if entries.name != room.folder:  # of before the store was cleared
+                    shutil.rmtree(entries, ignore_errors=True)
+        return index
+
+    def _throw_away(self, error: Exception) -> None:
+        """Remove a damaged index: what it knew of is lost anyway."""
+        self._warn("index", f"its index is damaged ({error}); it begins anew, empty")
+        for ending in ("", "-wal", "-shm", "-journal"):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.path / f"{folder.INDEX}{ending}")
+
+    # ------------------------------------------------------------ get
+
+    def get(self, key: bytes, default: Any = None) -> Any:
+        """The value of a key; see :class:`armillary.cache.Store`.
+
+        Arrays of large entries are maps of their file, which stays while they do.
+        """
+        key = checked_key(key)
+        self._require_open()
+        try:
+            value = self._read(key)
+            if value is not MISSING:
+                return value
+        except CodecUnavailable as error:
+            self._warn("codec", f"an entry is left alone: {error}")
+        except (OSError, sqlite3.Error, TypeError, ValueError) as error:
+            self._failed("read", error)  # the last two of a damaged row
+        with self._lock:
+            self._counters.misses += 1
+        return default
+
+    def _read(self, key: bytes) -> Any:
+        """The value of a key; MISSING if there is none, or it has expired, or is damaged."""
+        while True:
+            found = self._files.known(key) or self._index.find(key)
+            if found is None:
+                return MISSING
+            if self._has_expired(found):
+                # Now, since a clock that was set back may go forward again.
+                self._drop(key, found, "expired")
+                return MISSING
+            try:
+                value = self._value(key, found)
+            except (Damaged, FileNotFoundError):
+                # Or it was replaced, or went, between the looks at index and file.
+                if self._drop(key, found, "corrupt"):
+                    return MISSING
+            else:
+                self._hit(found)
+                return value
+
+    def _value(self, key: bytes, found: Found) -> Any:
+        if found.file is not None:
+            return self._files.value(key, found, self._codec)
+        entry = open_entry(key, memoryview(found.data or b""))
+        return value_builder(entry, self._codec)()
+
+    def _has_expired(self, found: Found) -> bool:
+        if found.expires is None:
+            return False
+        return not found.created <= self._clock() < found.expires
+
+    def _hit(self, found: Found) -> None:
+        with self._lock:
+            self._counters.hits += 1
+            self._counters.seconds_saved += found.cost or 0.0
+            self._used[found.id] = self._used.pop(found.id, 0) + 1
+            many = len(self._used) >= MOST_PENDING
+        if many:
+            self.flush()
+
+    def _drop(self, key: bytes, found: Found, reason: str) -> bool:
+        """Remove an entry that is of no use; False if another took its place meanwhile."""
+        self._files.let_go(key)
+        with self._index.transaction():
+            old = self._index.old(key)
+            if old is not None and old[0] != found.id:
+                return False
+            if old is not None:
+                self._remove(self._index, *old)
+                self._index.evicted(reason)
+        return True
+
+    # ------------------------------------------------------------ put
+
+    def put(self, key: bytes, value: Any, *, cost: float | None = None, label: str = "") -> bool:
+        """Keep a value; see :class:`armillary.cache.Store`.
+
+        Parameters
+        ----------
+        key : bytes
+            16 of them.
+        value : object
+            Arrays, numbers, strings, bytes, None, tuples, lists and dicts of them, pyarrow Tables,
+            and results of armillary.
+        cost : float, optional
+            Seconds that it took to compute. None means unknown.
+        label : str
+            What it is, for lists of entries.
+
+        Returns
+        -------
+        bool
+            False if it is larger than the budget (nothing is evicted then), or could not be
+            written, of which a :class:`CacheWarning` tells once.
+
+        Raises
+        ------
+        TypeError
+            If the value has no encoding.
+        ValueError
+            If ``cost`` is negative.
+        """
+        key = checked_key(key)
+        self._require_open()
+        seconds = checked_cost(cost)
+        packed = pack(value, self._codec)
+        row: dict[str, Any] = {
+            "key": key,
+            "file": None,
+            "data": None,
+            "label": str(label),
+            "stored_bytes": packed.stored_bytes,
+            "raw_bytes": packed.raw_bytes,
+            "cost": seconds,
+            "worth": worth(seconds, packed.raw_bytes),
+        }
+        try:
+            self._require_own_index()
+            if packed.stored_bytes <= LARGEST_PACKED:
+                return self._put_small(row, b"".join(parts(key, packed)))
+            return self._put_large(row, packed)
+        except (OSError, sqlite3.Error) as error:
+            self._failed("written", error)
+            return False
+
+    def _put_small(self, row: dict[str, Any], data: bytes) -> bool:
+        with self._change() as index:
+            room = self._room_beside_others(index, row["stored_bytes"])
+            if room is not None:
+                self._replace(index, room, row | {"data": data})
+        return room is not None
+
+    def _put_large(self, row: dict[str, Any], packed: Packed) -> bool:
+        n_bytes = row["stored_bytes"]
+        with self._change() as index:
+            room = self._room_beside_others(index, n_bytes)
+            if room is None:
+                return False
+            if self._remove_old(index, row["key"]):
+                room = index.room()
+            self._make_room(index, room, n_bytes)
+            name = new_name(room.folder, row["key"])
+            index.reserve(name, n_bytes, self._holder(), self._clock())
+        try:
+            self._files.write(name, parts(row["key"], packed))
+            with self._change() as index:
+                # Unless the store was cleared meanwhile, or its budget made smaller.
+                kept = index.release(name)
+                room = self._room_beside_others(index, n_bytes) if kept else None
+                if room is not None:
+                    self._replace(index, room, row | {"file": name})
+                    return True
+            self._files.remove(name)
+            return False
+        except BaseException:
+            self._files.remove(name)
+            with contextlib.suppress(sqlite3.Error), self._change() as index:
+                index.release(name)
+            raise
+
+    def _room_beside_others(self, index: Index, n_bytes: int) -> Room | None:
+        """What room there is; None if an entry does not fit beside those being written."""
+        room = index.room()
+        if room.reserved_bytes and n_bytes + room.reserved_bytes > room.max_bytes:
+            self._clear_away(index)
+            room = index.room()
+        if n_bytes + room.reserved_bytes <= room.max_bytes:
+            return room
+        index.count(refused=1)
+        return None
+
+    def _replace(self, index: Index, room: Room, row: dict[str, Any]) -> None:
+        """Put an entry in the place of the one before it."""
+        if self._remove_old(index, row["key"]):
+            room = index.room()
+        room = self._make_room(index, room, row["stored_bytes"])
+        now = self._clock()
+        gain = row["worth"] / row["stored_bytes"]
+        index.insert(
+            row
+            | {
+                "created": now,
+                "expires": None if self._ttl is None else now + self._ttl,
+                "priority": room.level + gain if room.policy == "cost" else room.uses + 1,
+            }
+        )
+
+    def _make_room(self, index: Index, room: Room, n_bytes: int) -> Room:
+        """Remove entries until there is room for one of so many bytes; for 0, for none."""
+        if _too_little(room, n_bytes) is None:
+            return room
+        self._clear_away(index)
+        room = index.room()
+        while (reason := _too_little(room, n_bytes)) is not None:
+            first = index.first_to_go()
+            if first is None:
+                break
+            number, file, priority = first
+            if room.policy == "cost":
+                index.raise_level(priority)
+            self._remove(index, number, file)
+            index.evicted(reason)
+            room = index.room()
+        return room
+
+    def _clear_away(self, index: Index) -> None:
+        """Remove what has expired, and what those who died have left."""
+        for number, file in index.expired(self._clock()):
+            self._remove(index, number, file)
+            index.evicted("expired")
+        for file, host, process, began, since in index.reservations():
+            dead = host == platform.node() and not still_runs(process, began)
+            if dead or not 0.0 <= self._clock() - since < LONGEST_WRITE:
+                self._files.remove(file)
+                index.release(file)
+
+    def _remove(self, index: Index, number: int, file: str | None) -> None:
+        if file is not None:
+            self._files.remove(file)
+        index.remove(number)
+
+    def _holder(self) -> tuple[str, int, float]:
+        return platform.node(), self._process, _began(self._process)
+
+    def _remove_old(self, index: Index, key: bytes) -> bool:
+        old = index.old(key)
+        if old is not None:
+            self._remove(index, *old)
+        return old is not None
+
+    @contextlib.contextmanager
+    def _change(self) -> Iterator[Index]:
+        """One transaction, which also writes what this process counted since the last."""
+        with self._lock:
+            used, self._used = self._used, {}
+            counters, self._counters = self._counters, Counters()
+        try:
+            with self._index.transaction():
+                if used:
+                    self._index.use(used, self._clock())
+                self._index.count(**{name: getattr(counters, name) for name in COUNTS})
+                yield self._index
+        except BaseException:
+            with self._lock:
+                self._counters.add(counters)
+                self._used = used | self._used
+            raise
+
+    def flush(self) -> None:
+        """Write what this process counted, which otherwise waits for its next change."""
+        self._require_own_process()
+        try:
+            with self._change():
+                pass
+        except sqlite3.Error as error:
+            self._failed("written", error)
+
+    # ------------------------------------------------------------ the rest
+
+    def computing(self, key: bytes) -> contextlib.AbstractContextManager[None]:
+        """Hold a key while its value is computed, so that no other process computes it, too."""
+        return locked(self.path / LOCK, place_of(checked_key(key)))
+
+    def delete(self, key: bytes) -> bool:
+        """Forget a key; see :class:`armillary.cache.Store`."""
+        key = checked_key(key)
+        self._require_open()
+        with self._change() as index:
+            return self._remove_old(index, key)
+
+    def clear(self) -> None:
+        """Forget everything; the counts stay."""
+        self._require_open()
+        self._files.let_go()
+        with self._change() as index:
+            entries = index.room().folder
+            index.forget_everything(_new_folder())
+            shutil.rmtree(self.path / entries, ignore_errors=True)
+        self._index.shrink()
+
+    def keys(self) -> Iterator[bytes]:
+        """The keys there are; see :class:`armillary.cache.Store`."""
+        self._require_open()
+        return (key for (key,) in self._index.rows(("key",), self._clock()))
+
+    def entries(self) -> Iterator[EntryInfo]:
+        """All entries, the one that goes last first."""
+        self._require_open()
+        self.flush()
+        columns = ("hex(key)", *EntryInfo._fields[1:])
+        for row in self._index.rows(columns, self._clock()):
+            yield EntryInfo._make((row[0].lower(), *row[1:]))
+
+    def verify(self, progress: Any = None) -> list[bytes]:
+        """Read every entry; those that are damaged are removed.
+
+        Parameters
+        ----------
+        progress : callable or bool, optional
+            Called with (entries done, entries in all); True shows a bar in a terminal.
+
+        Returns
+        -------
+        list of bytes
+            The keys of the damaged ones.
+        """
+        keys = list(self.keys())
+        with reporting(progress, "cache") as report:
+            damaged = []
+            for done, key in enumerate(keys, 1):
+                if not self._is_whole(key):
+                    damaged.append(key)
+                if report is not None:
+                    report(done, len(keys))
+        return damaged
+
+    def _is_whole(self, key: bytes) -> bool:
+        """Whether an entry is as it was written; if not, it is removed."""
+        found = self._index.find(key)
+        if found is None:
+            return True
+        try:
+            self._value(key, found)
+        except CodecUnavailable:
+            return True  # its checksum was compared before
+        except (Damaged, OSError):
+            return not self._drop(key, found, "corrupt")
+        return True
+
+    def __contains__(self, key: bytes) -> bool:
+        key = checked_key(key)
+        self._require_open()
+        found = self._files.known(key) or self._index.find(key)
+        return found is not None and not self._has_expired(found)
+
+    def __len__(self) -> int:
+        self._require_open()
+        if self._ttl is None:
+            return int(self._index.state()["entries"])
+        return sum(1 for _ in self.keys())
+
+    def stats(self) -> Stats:
+        """What the store has done for all its processes; see :class:`armillary.cache.Stats`."""
+        self._require_open()
+        with self._change() as index:
+            self._clear_away(index)
+        state = self._index.state()
+        names = ("hits", "misses", "stored", "refused", "failures", "entries", "stored_bytes")
+        more = ("raw_bytes", "max_bytes", "max_entries", "seconds_saved")
+        return Stats(
+            **{name: state[name] for name in (*names, *more)},
+            evictions={reason: state[column] for reason, column in EVICTED.items()},
+        )
+
+    @property
+    def journal(self) -> str:
+        """How the index is written: "wal", or another way and why."""
+        return str(self._index.state()["journal"])
+
+    def close(self) -> None:
+        """Write what was counted, and close the index. Arrays that were given out stay."""
+        if self._closed:
+            return
+        self._require_own_process()
+        self.flush()
+        self._closed = True
+        self._files.let_go()
+        self._index.close()
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise ValueError("the store is closed")
+        self._require_own_process()
+
+    def _require_own_process(self) -> None:
+        if self._process != os.getpid():
+            # What the other side of a fork has counted, it writes itself.
+            self._process = os.getpid()
+            self._lock = threading.Lock()
+            self._counters, self._used = Counters(), {}
+            self._files = Files(self.path)
+
+    def _require_own_index(self) -> None:
+        """Open the index anew where another process found it damaged and began another."""
+        try:
+            own = os.stat(self._index.path).st_ino == self._index.inode
+        except FileNotFoundError:
+            own = False
+        if not own:
+            self._index.close()
+            self._open()
+
+    def _failed(self, what: str, error: Exception) -> None:
+        with self._lock:
+            self._counters.failures += 1
+        if isinstance(error, sqlite3.DatabaseError) and _is_damage(error):
+            self._begin_anew(error)
+        else:
+            self._warn(what, f"it could not be {what}: {error}; this is said once")
+
+    def _begin_anew(self, error: Exception) -> None:
+        with contextlib.suppress(OSError, sqlite3.Error):
+            with locked(self.path / LOCK, WHOLE):
+                if os.stat(self._index.path).st_ino == self._index.inode:
+                    self._throw_away(error)
+            self._require_own_index()
+
+    def _warn(self, what: str, sentence: str) -> None:
+        if what not in self._warned:
+            self._warned.add(what)
+            warnings.warn(f"cache at {str(self.path)!r}: {sentence}", CacheWarning, stacklevel=4)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._given_clock is not None:
+            raise TypeError("a store with a clock of its own cannot be sent to another process")
+        codec = None if self._codec is None else self._codec.name
+        return _reopened, (str(self.path), self._ttl, codec, self._level)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<DiskStore {str(self.path)!r}: {'closed' if self._closed else self.stats()}>"
+
+
+_began_at: dict[int, float] = {}
+
+
+def _began(process: int) -> float:
+    if process not in _began_at:
+        _began_at[process] = process_began(process)
+    return _began_at[process]
+
+
+def _reopened(path: str, ttl: float | None, codec: str | None, level: int | None) -> DiskStore:
+    return DiskStore(path=path, ttl=ttl, codec=codec, level=level)
+
+
+def _codec(name: str | None, level: int | None) -> Codec | None:
+    if name is None:
+        if level is not None:
+            raise ValueError("level is an option of a codec, and codec is None")
+        return None
+    return codec_named(name, {} if level is None else {"level": level})
+
+
+def _too_little(room: Room, n_bytes: int) -> str | None:
+    """Why there is no room for one more entry of so many bytes (for 0: for those there are)."""
+    if room.stored_bytes + room.reserved_bytes + n_bytes > room.max_bytes:
+        return "budget"
+    if room.max_entries is not None and room.entries + (n_bytes > 0) > room.max_entries:
+        return "entries"
+    return None
+
+
+def _new_folder() -> str:
+    return f"{folder.ENTRIES}{uuid.uuid4().hex[:12]}"
+
+
+def _share_of_disk(path: Path) -> int:
+    return int(SHARE * shutil.disk_usage(path).total)
+
+
+def _is_damage(error: sqlite3.DatabaseError) -> bool:
+    """Whether an index cannot be read, rather than not now or not by us."""
+    name = getattr(error, "sqlite_errorname", "") or ""
+    no_code = not name and not isinstance(error, sqlite3.OperationalError)
+    return no_code or name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))

@@ -1,0 +1,131 @@
+"""A decorator for the user's own functions."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from types import CodeType
+from typing import Any, ParamSpec, TypeVar
+
+from .axis import kept_or_computed, require_encoding
+from .choice import store_of_call
+from .keys import key_of
+from .store import Store
+
+Parameters = ParamSpec("Parameters")
+Value = TypeVar("Value")
+
+
+def memoize(
+    *, store: Store | str | None = None, version: int | str = 1
+) -> Callable[[Callable[Parameters, Value]], Callable[Parameters, Value]]:
+    """Keep what a function returns, and give it again when it is called with the same arguments.
+
+    The key is the function's name and code, what it encloses, ``version``, and the exact bytes of
+    all arguments; how they were passed, by place or name, makes no difference. What else it looks
+    at, and the code of functions that it calls, is not in it: raise ``version`` when that changes.
+
+    Parameters
+    ----------
+    store : Store, str, optional
+        Where to keep it: a store or the name of one. None means the one of ``use_cache`` or
+        ``ARMILLARY_CACHE`` at the time of the call, and without one the function is just called.
+    version : int or str
+        Of what the function computes.
+
+    Returns
+    -------
+    callable
+        The decorator. Arrays that the function returns come back read-only from a store. Calls
+        with the same arguments at the same time compute once.
+
+    Raises
+    ------
+    TypeError
+        If an argument, or what the function returns, cannot be kept: it can be an array, number,
+        string, bytes or None, a tuple, list or dict of them, a pyarrow Table, or a result of
+        armillary. Also if the decorator is used without parentheses, or on a generator or
+        coroutine.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import armillary as arm
+    >>> @arm.cache.memoize(store=arm.cache.open("memory"), version=1)
+    ... def power(flux, order=2):
+    ...     print("computing")
+    ...     return np.sum(flux**order)
+    >>> flux = np.array([1.0, 2.0, 3.0])
+    >>> float(power(flux)), float(power(flux, order=2))
+    computing
+    (14.0, 14.0)
+    """
+    if callable(store) and not hasattr(store, "get"):
+        raise TypeError("memoize is used with parentheses: @memoize()")
+    if isinstance(version, bool) or not isinstance(version, int | str):
+        raise TypeError(f"version must be a whole number or a string, not {version!r}")
+
+    def decorate(function: Callable[Parameters, Value]) -> Callable[Parameters, Value]:
+        name = _name(function)
+        signature = inspect.signature(function)
+        code = _code(function.__code__)
+
+        @functools.wraps(function)
+        def memoized(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Value:
+            chosen = store_of_call(store)
+            if chosen is None:
+                return function(*args, **kwargs)
+            bound = signature.bind(*args, **kwargs)
+            bound.apply_defaults()
+            arguments = {
+                parameter: key_of(value, f"argument {parameter!r} of {name}")
+                for parameter, value in bound.arguments.items()
+            }
+            key = key_of(["memoize", name, version, code, _enclosed(function, name), arguments])
+
+            def compute() -> Value:
+                value = function(*args, **kwargs)
+                require_encoding(value, f"what {name} returned")
+                return value
+
+            return kept_or_computed(chosen, key, compute, f"memoize {name}")[0]
+
+        return memoized
+
+    return decorate
+
+
+def _name(function: Any) -> str:
+    if not inspect.isfunction(function):
+        raise TypeError(f"memoize is for functions written in Python, not {function!r:.60}")
+    if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
+        raise TypeError(
+            f"{function.__qualname__} is a generator or coroutine: what it gives is not there "
+            f"when it returns, and cannot be kept"
+        )
+    name = f"{function.__module__}.{function.__qualname__}"
+    # Every script is the module __main__.
+    return f"{name} of {function.__code__.co_filename}" if name.startswith("__main__.") else name
+
+
+def _code(code: CodeType) -> list[Any]:
+    """What a function does, without where it stands: two of one name are told apart."""
+    constants = [
+        _code(constant)
+        if isinstance(constant, CodeType)
+        # The order of a set depends on the process.
+        else repr(sorted(map(repr, constant)) if isinstance(constant, frozenset) else constant)
+        for constant in code.co_consts
+    ]
+    names = [*code.co_names, "", *code.co_varnames, "", *code.co_freevars]
+    return [code.co_code, code.co_exceptiontable, names, constants]
+
+
+def _enclosed(function: Any, name: str) -> list[bytes]:
+    """Keys of the variables of the scopes around a function."""
+    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+    return [
+        key_of(cell.cell_contents, f"variable {variable!r}, which {name} encloses,")
+        for variable, cell in cells
+    ]
