@@ -177,6 +177,8 @@ def _bytes(value: bytes, buffers: list[Buffer], what: str) -> Tree:
 
 def _array(value: np.ndarray, buffers: list[Buffer], what: str) -> Tree:
     dtype = _dtype_tree(value.dtype, what)
+    if value.dtype.names is not None:
+        value = _without_holes(value)
     flat = np.ascontiguousarray(value).reshape(-1)
     # An itemsize of 0, as of an empty text, has no bytes to view.
     data = flat.view(np.uint8).data if flat.nbytes else memoryview(b"")
@@ -184,8 +186,25 @@ def _array(value: np.ndarray, buffers: list[Buffer], what: str) -> Tree:
     return ["a", dtype, list(value.shape), len(buffers) - 1]
 
 
+def _without_holes(value: np.ndarray) -> np.ndarray:
+    """A copy with zeros between fields, where what was in memory before may lie."""
+    filled = np.zeros(value.shape, value.dtype)
+
+    def copy(source: np.ndarray, into: np.ndarray) -> None:
+        if source.dtype.names is None:
+            into[...] = source
+        else:
+            for name in source.dtype.names:
+                copy(source[name], into[name])
+
+    copy(value, filled)
+    return filled
+
+
 def _scalar(value: np.generic, what: str) -> Tree:
-    return ["n", _dtype_tree(value.dtype, what), value.tobytes().hex()]
+    dtype = _dtype_tree(value.dtype, what)
+    array = _without_holes(np.asarray(value)) if value.dtype.names else value
+    return ["n", dtype, array.tobytes().hex()]
 
 
 def _dtype_tree(dtype: np.dtype, what: str) -> Tree:
@@ -193,10 +212,11 @@ def _dtype_tree(dtype: np.dtype, what: str) -> Tree:
         raise TypeError(f"{what} is an array of {dtype}, which cannot be cached: use {ALLOWED}")
     if dtype.names is None and dtype.subdtype is None:
         return dtype.str
-    described = _lists(np.lib.format.dtype_to_descr(dtype))
     try:
-        same = np.lib.format.descr_to_dtype(_tuples(described)) == dtype
-    except ValueError:
+        described = _lists(dtype.descr)
+        again = np.lib.format.descr_to_dtype(_tuples(described))
+        same = (_lists(again.descr), again.itemsize) == (described, dtype.itemsize)
+    except (ValueError, IndexError):
         same = False
     if not same:
         raise TypeError(f"{what} is an array of {dtype}, whose layout has no portable name")
@@ -204,7 +224,9 @@ def _dtype_tree(dtype: np.dtype, what: str) -> Tree:
 
 
 def _lists(described: Any) -> Tree:
-    """A description of a dtype as JSON would give it back."""
+    """A description of a dtype as JSON would give it back, without notes attached to it."""
+    if isinstance(described, tuple) and isinstance(described[-1], dict):
+        return _lists(described[0])
     if isinstance(described, list | tuple):
         return [_lists(part) for part in described]
     return described
@@ -280,7 +302,7 @@ def builder(tree: Tree, buffers: Sequence[Any]) -> Builder:
         return _builder(tree, buffers)
     except Damaged:
         raise
-    except Exception as error:
+    except Exception as error:  # RecursionError, too: of lists in lists in lists
         raise Damaged(f"no value of this version of armillary: {error}") from error
 
 

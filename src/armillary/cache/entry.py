@@ -199,6 +199,8 @@ def open_entry(key: bytes, data: memoryview) -> Entry:
     if found != key or length != len(data):
         raise Damaged("its key or length is another")
     end = _HEAD + _PLACE.size * n_buffers
+    if end + n_description > length:
+        raise Damaged("it has no room for all its buffers")
     buffers, raw_lengths = [], []
     for begin, stored, raw in _PLACE.iter_unpack(data[_HEAD:end]):
         buffers.append(data[begin : begin + stored])
@@ -237,7 +239,10 @@ def value_builder(entry: Entry, own: Codec | None) -> Builder:
     CodecUnavailable
         If a codec made it that is not there.
     """
-    name, tree = _described(entry.description)
+    try:
+        name, tree = _described(entry.description)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise Damaged("its description is none of this version") from error
     if name is None or not is_coded(entry):
         return builder(tree, entry.buffers)
     return builder(tree, raw_buffers(entry.buffers, entry.raw_lengths, decoder(name, own)))

@@ -17,9 +17,9 @@ from ..entry import Entry, is_coded, open_entry, value_builder, verify
 from .index import Found
 from .mapping import Mapping
 
-#: Mappings that are kept for the next hit, and the longest that are: a page table is soon made,
-#: but for a megabyte it takes as long as to read it.
-KEPT, LONGEST_KEPT = 32, 1 << 23
+#: Mappings that are kept for the next hit, which is half as long then, and their bytes: as long as
+#: a file is mapped, the disk does not get its room back.
+KEPT, KEPT_BYTES = 32, 1 << 28
 
 
 class _Kept(NamedTuple):
@@ -117,12 +117,14 @@ class Files:
             raise Damaged(f"it has {status[1]} bytes, not {row.stored_bytes}")
         entry = open_entry(key, self._mapped(row.file, row.stored_bytes))
         kept = _Kept(row, status, entry, None if is_coded(entry) else value_builder(entry, codec))
-        if row.stored_bytes <= LONGEST_KEPT:
-            with self._lock:
-                self._kept[key] = kept
-                while len(self._kept) > KEPT:
-                    self._kept.popitem(last=False)
+        with self._lock:
+            self._kept[key] = kept
+            while len(self._kept) > KEPT or self._kept_bytes() > KEPT_BYTES:
+                self._kept.popitem(last=False)
         return kept
+
+    def _kept_bytes(self) -> int:
+        return sum(kept.row.stored_bytes for kept in self._kept.values())
 
     def _status(self, name: str | None) -> tuple[int, int, int]:
         found = os.stat(f"{self._root}{name}")

@@ -59,11 +59,11 @@ def prepare(path: Path) -> None:
     except FileExistsError:
         raise NotADirectoryError(f"{str(path)!r} is a file, not a folder for a cache") from None
     check_owner(path)
-    strangers = _strangers(path)
-    if strangers:
+    stranger = _stranger(path)
+    if stranger is not None:
         raise FileExistsError(
-            f"{str(path)!r} holds {strangers[0]!r}, which is not of a cache; give an empty folder, "
-            f"or one that does not exist"
+            f"{str(path)!r} holds {stranger!r}, which is not of a cache; give an empty folder, or "
+            f"one that does not exist"
         )
     if hasattr(os, "geteuid") and stat.S_IMODE(path.stat().st_mode) != 0o700:
         path.chmod(0o700)
@@ -93,10 +93,14 @@ def is_store(path: Path) -> bool:
     return (path / MARKER).is_file()
 
 
-def _strangers(path: Path) -> list[str]:
-    found = sorted(os.listdir(path))
-    ours = [name for name in found if name in NAMES or name.startswith((ENTRIES, f".{MARKER}"))]
-    return [name for name in found if name not in ours]
+def _stranger(path: Path) -> str | None:
+    """A name in a folder that is not of a store; without the marker none is."""
+    temporary = f".{MARKER}"
+    found = [name for name in sorted(os.listdir(path)) if not name.startswith(temporary)]
+    if found and not is_store(path):
+        return found[0]
+    strangers = [name for name in found if name not in NAMES and not name.startswith(ENTRIES)]
+    return strangers[0] if strangers else None
 
 
 def _write_marker(path: Path) -> None:

@@ -136,7 +136,9 @@ class Index:
         )
         # What is no text any more must not keep the rest from being read.
         connection.text_factory = lambda text: text.decode(errors="replace")
-        connection.execute("PRAGMA synchronous = NORMAL")
+        # Nothing waits for the disk. What a power failure leaves of the index is noticed, here or by
+        # the key and checksum in every entry, and a cache may begin anew.
+        connection.execute("PRAGMA synchronous = OFF")
         connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT}")
         return connection
 
@@ -377,10 +379,12 @@ _USE_LRU = "UPDATE entries SET uses = uses + :n, used = :now, priority = :tick W
 
 _EVERY: weakref.WeakSet[Index] = weakref.WeakSet()
 _forking: list[Index] = []
+_fork_lock = threading.Lock()
 
 
 def _before_fork() -> None:
     # Both sides of a fork share what SQLite knows of the locks of a connection: none may live on.
+    _fork_lock.acquire()
     for index in list(_EVERY):
         index._write_lock.acquire()
         index._read_lock.acquire()
@@ -393,6 +397,7 @@ def _after_fork() -> None:
         index = _forking.pop()
         index._read_lock.release()
         index._write_lock.release()
+    _fork_lock.release()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows

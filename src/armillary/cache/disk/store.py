@@ -449,7 +449,7 @@ class DiskStore:
 
     def flush(self) -> None:
         """Write what this process counted, which otherwise waits for its next change."""
-        self._require_own_process()
+        self._require_open()
         try:
             with self._change():
                 pass
@@ -562,7 +562,6 @@ class DiskStore:
         """Write what was counted, and close the index. Arrays that were given out stay."""
         if self._closed:
             return
-        self._require_own_process()
         self.flush()
         self._closed = True
         self._files.let_go()
@@ -571,9 +570,6 @@ class DiskStore:
     def _require_open(self) -> None:
         if self._closed:
             raise ValueError("the store is closed")
-        self._require_own_process()
-
-    def _require_own_process(self) -> None:
         if self._process != os.getpid():
             # What the other side of a fork has counted, it writes itself.
             self._process = os.getpid()
