@@ -79,6 +79,32 @@ class Figure:
         return self.value <= self.budget
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """One task, and what it is held against.
+
+    Attributes
+    ----------
+    what, beside : str
+    ratio : float
+        Of times, or of what is given; the tables say which over which.
+    target : float
+    at_least : bool
+        Whether the target is the least that the ratio may be, or the most.
+    """
+
+    what: str
+    beside: str
+    ratio: float
+    target: float
+    at_least: bool
+
+    @property
+    def met(self) -> bool:
+        """Whether the ratio is what is asked for."""
+        return self.ratio >= self.target if self.at_least else self.ratio <= self.target
+
+
 # ------------------------------------------------------------------ ratios
 
 

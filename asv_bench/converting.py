@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from benchmarks.visibility_peers import (
     read_everything,
     write_everything,
 )
-from comparison import Figure, interleaved
+from comparison import Beside, Figure, interleaved
 
 ROUNDS = 5
 PEER_TARGET, FLOOR_TARGET = 5.0, 1.6
@@ -25,33 +24,7 @@ PEER_TARGET, FLOOR_TARGET = 5.0, 1.6
 MEMORY = 250.0
 
 
-@dataclass(frozen=True, slots=True)
-class ConversionComparison:
-    """One conversion and what it is held against.
-
-    Attributes
-    ----------
-    what, beside : str
-    ratio : float
-        The peer's time over ours; ours over that of the floors.
-    target : float
-    at_least : bool
-        Whether the target is the least that the ratio may be, or the most.
-    """
-
-    what: str
-    beside: str
-    ratio: float
-    target: float
-    at_least: bool
-
-    @property
-    def met(self) -> bool:
-        """Whether the ratio is what is asked for."""
-        return self.ratio >= self.target if self.at_least else self.ratio <= self.target
-
-
-def conversion_comparison(peers: set[str]) -> Iterator[ConversionComparison]:
+def conversion_comparison(peers: set[str]) -> Iterator[Beside]:
     """Convert the observation, beside pyuvdata and the floors."""
     observation = benchmark_observation()
     what = "UVH5 to a Measurement Set"
@@ -70,9 +43,9 @@ def conversion_comparison(peers: set[str]) -> Iterator[ConversionComparison]:
         seconds = interleaved(runs, ROUNDS)
     if "pyuvdata" in peers:
         ratio = seconds["pyuvdata"] / seconds["ours"]
-        yield ConversionComparison(what, "pyuvdata", ratio, PEER_TARGET, at_least=True)
+        yield Beside(what, "pyuvdata", ratio, PEER_TARGET, at_least=True)
     floors = seconds["ours"] / (seconds["read"] + seconds["write"])
-    yield ConversionComparison(what, "floors", floors, FLOOR_TARGET, at_least=False)
+    yield Beside(what, "floors", floors, FLOOR_TARGET, at_least=False)
 
 
 def conversion_figures() -> Iterator[Figure]:

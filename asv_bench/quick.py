@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from benchmarks.common import why_not
-from comparison import Comparison, Figure, comparisons, figures
-from converting import ConversionComparison, conversion_comparison, conversion_figures
+from caching import cache_comparisons, cache_figures
+from comparison import Beside, Comparison, Figure, comparisons, figures
+from converting import conversion_comparison, conversion_figures
 from fitting import (
     FitComparison,
     ForcedComparison,
@@ -38,6 +39,7 @@ FAMILIES = {
     "crossmatch": ("crossmatch.nearest", ("astropy", "pykdtree", "scipy")),
     "fit": ("fit.isophotes", ("photutils",)),
     "convert": ("convert.visibilities", ("pyuvdata",)),
+    "cache": ("cache.open", ("lz4",)),
 }
 
 Measured = TypeVar(
@@ -48,7 +50,7 @@ Measured = TypeVar(
     FitComparison,
     ForcedComparison,
     ModelComparison,
-    ConversionComparison,
+    Beside,
 )
 
 
@@ -73,6 +75,9 @@ def main() -> None:
         if "convert" in peers:
             found.conversions = list(told(status, conversion_comparison(peers["convert"])))
             found.figures += [] if only_ratios else told(status, conversion_figures())
+        if "cache" in peers:
+            found.caches = list(told(status, cache_comparisons(peers["cache"])))
+            found.figures += [] if only_ratios else told(status, cache_figures())
     if options.json is not None:
         options.json.write_text(as_json(found) + "\n")
     if options.markdown:
@@ -102,7 +107,8 @@ def available_peers(family: str, progress: Console) -> set[str]:
     for peer in names:
         reason = why_not(peer, operation)
         if reason:
-            how = f'pip install "plugins/armillary-peers[{peer}]"'
+            where = f"armillary-{peer}" if family == "cache" else f"armillary-peers[{peer}]"
+            how = f'pip install "plugins/{where}"'
             progress.print(f"Not compared with {peer}: {reason}. To have it: {how}", markup=False)
         else:
             peers.add(peer)

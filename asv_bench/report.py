@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
 from benchmarks.common import THREADS
-from comparison import Comparison, Figure
-from converting import ConversionComparison
+from comparison import Beside, Comparison, Figure
 from fitting import FitComparison, ForcedComparison, ModelComparison, Scaling
 from matching import MATCH_THREADS, MatchComparison
 from rich import box
@@ -75,6 +74,17 @@ HOW_CONVERSIONS = (
 )
 
 
+#: The same under that of caches.
+HOW_CACHES = (
+    "A hit is to get an array of float64 and to sum it, checksum verification included; medians of "
+    "hits that take turns. Beside diskcache and joblib.hash the ratio is the peer's time / "
+    "armillary time; beside joblib.Memory, in the faster of its settings, armillary time / its "
+    "time. Smaller is length / stored length; decoding is in gigabytes of array per second, one "
+    "thread. The trace is asv_bench/survey_trace.py; its ratio is of seconds of computing saved, "
+    "with the same budget."
+)
+
+
 @dataclass
 class Findings:
     """Everything that was measured, and where."""
@@ -86,7 +96,8 @@ class Findings:
     forced: list[ForcedComparison] = field(default_factory=list)
     models: list[ModelComparison] = field(default_factory=list)
     scaling: Scaling | None = None
-    conversions: list[ConversionComparison] = field(default_factory=list)
+    conversions: list[Beside] = field(default_factory=list)
+    caches: list[Beside] = field(default_factory=list)
     figures: list[Figure] = field(default_factory=list)
 
 
@@ -110,8 +121,11 @@ def show(console: Console, found: Findings) -> None:
     if found.scaling is not None:
         console.print(scaling_sentence(found.scaling), VERDICTS[found.scaling.met])
     if found.conversions:
-        console.print(_with_verdicts(conversion_rows(found.conversions), "Conversions"))
+        console.print(_with_verdicts(beside_rows("conversion", found.conversions), "Conversions"))
         console.print(HOW_CONVERSIONS, style="dim")
+    if found.caches:
+        console.print(_with_verdicts(beside_rows("cache", found.caches), "Caches"))
+        console.print(HOW_CACHES, style="dim")
     if found.figures:
         console.print(_figures(found.figures))
     console.print(f"Measured on {_conditions(found.about)}.")
@@ -246,10 +260,10 @@ def scaling_sentence(found: Scaling) -> str:
     )
 
 
-def conversion_rows(found: Sequence[ConversionComparison]) -> Rows:
-    """Conversions of visibilities, against a peer or a floor."""
+def beside_rows(what: str, found: Sequence[Beside]) -> Rows:
+    """Tasks, against a peer or a floor."""
     cells = [[one.what, one.beside, _ratio(one.ratio)] for one in found]
-    head = ["conversion", "beside", "ratio"]
+    head = [what, "beside", "ratio"]
     return Rows(head, cells, 2, [one.target for one in found], [one.met for one in found])
 
 
@@ -296,7 +310,9 @@ def markdown(found: Findings) -> str:
     if found.scaling is not None:
         parts.append(scaling_sentence(found.scaling))
     if found.conversions:
-        parts += [_as_markdown(conversion_rows(found.conversions)), HOW_CONVERSIONS]
+        parts += [_as_markdown(beside_rows("conversion", found.conversions)), HOW_CONVERSIONS]
+    if found.caches:
+        parts += [_as_markdown(beside_rows("cache", found.caches)), HOW_CACHES]
     return "\n\n".join([*parts, f"Measured on {_conditions(found.about)}."])
 
 
@@ -341,6 +357,7 @@ def as_json(found: Findings) -> str:
                 "met": found.scaling.met,
             },
             "conversions": [{**asdict(one), "met": one.met} for one in found.conversions],
+            "caches": [{**asdict(one), "met": one.met} for one in found.caches],
             "figures": [{**asdict(figure), "met": figure.met} for figure in found.figures],
         },
         indent=2,

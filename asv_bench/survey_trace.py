@@ -164,7 +164,8 @@ def main() -> None:
     trace = survey_trace()
     whole = float(trace.costs[trace.accesses].sum())
     print(
-        f"{len(trace.accesses):,} accesses, {whole:,.0f} s of computing, budget {trace.budget:,} bytes"
+        f"{len(trace.accesses):,} accesses, {whole:,.0f} s of computing, "
+        f"budget {trace.budget:,} bytes"
     )
     for name, seconds in contenders(trace):
         per_gigabyte = seconds / (trace.budget / 1e9)
