@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, cast
+from weakref import WeakSet
 
 from .entry import open_entry, pack, parts, value_builder
 from .limits import checked_bytes, checked_clock, checked_entries, checked_ttl
@@ -108,10 +109,19 @@ def checked_store(store: Any, what: str = "cache") -> Store:
     TypeError
         If it has not; the message names what is missing.
     """
+    if type(store) in _stores:
+        return cast(Store, store)
+    if isinstance(store, type):
+        raise TypeError(f"{what} must be a store, not the class {store.__name__}; open one")
     missing = [method for method in METHODS if not callable(getattr(store, method, None))]
     if missing:
         raise TypeError(f"{what} must be a store; {store!r:.60} has no {', '.join(missing)}")
+    _stores.add(type(store))
     return cast(Store, store)
+
+
+#: Types that have all methods: to look takes longer than a hit.
+_stores: WeakSet[type] = WeakSet()
 
 
 def encode(value: Any) -> bytes:

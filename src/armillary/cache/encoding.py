@@ -28,6 +28,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import json
 import math
 import struct
 from collections.abc import Callable, Mapping, Sequence
@@ -112,6 +113,15 @@ def encode_value(value: Any, what: str = "the value") -> tuple[Tree, list[Buffer
         return _tree(value, buffers, what), buffers
     except RecursionError:
         raise TypeError(f"{what} contains itself, or too many levels of containers") from None
+
+
+def as_json(tree: Tree) -> bytes:
+    """A tree as JSON, without spaces."""
+    return _JSON.encode(tree).encode()
+
+
+#: Made once: json.dumps with options makes one at each call.
+_JSON = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
 
 def private(value: Any) -> Any:

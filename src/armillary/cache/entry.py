@@ -31,7 +31,7 @@ import numpy as np
 
 from .codec import Codec, decoder
 from .digests import SIZE, digest, digest_of_parts
-from .encoding import Buffer, Builder, Damaged, Tree, builder, encode_value
+from .encoding import Buffer, Builder, Damaged, Tree, as_json, builder, encode_value
 
 MAGIC = b"ARMC"
 VERSION = 1
@@ -116,7 +116,7 @@ def pack(value: Any, codec: Codec | None = None) -> Packed:
     """
     tree, buffers = encode_value(value)
     name = codec.name if codec is not None else None
-    description = json.dumps([name, tree], separators=(",", ":"), allow_nan=False).encode()
+    description = as_json([name, tree])
     raw = [len(buffer.data) for buffer in buffers]
     if codec is None:
         places, total = _layout(description, raw, raw)

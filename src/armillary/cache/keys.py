@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterable
 from typing import Any
 
 from xxhash import xxh3_128_digest
 
 from .digests import SIZE, digest
-from .encoding import encode_value
+from .encoding import Buffer, Tree, as_json, encode_value
 
 #: Begins everything that is hashed; another form of keys would have another.
 FORM = b"armillary key 1\n"
@@ -47,10 +47,37 @@ def key_of(value: Any, what: str = "the value") -> bytes:
     >>> arm.cache.key_of(0.0) == arm.cache.key_of(-0.0)
     False
     """
-    tree, buffers = encode_value(value, what)
-    text = json.dumps(tree, separators=(",", ":"), allow_nan=False).encode()
+    return _key(FORM, *encode_value(value, what))
+
+
+def key_of_call(function: bytes, values: Iterable[Any], labels: Iterable[str]) -> bytes:
+    """The key of a call of a function.
+
+    Parameters
+    ----------
+    function : bytes
+        The key of the function.
+    values : iterable
+        Its arguments, and whatever else decides what it returns, in a fixed order.
+    labels : iterable of str
+        What to call each in an error.
+
+    Raises
+    ------
+    TypeError
+        If one of them has no encoding.
+    """
+    trees, buffers = [], []
+    for value, label in zip(values, labels, strict=True):
+        tree, own = encode_value(value, label)
+        trees.append(tree)
+        buffers += own
+    return _key(FORM + function, trees, buffers)
+
+
+def _key(form: bytes, tree: Tree, buffers: Iterable[Buffer]) -> bytes:
     # The tree says how many buffers there are and how long they are: nothing is ambiguous.
-    return xxh3_128_digest(b"".join([FORM, text, *(digest(b.data) for b in buffers)]))
+    return xxh3_128_digest(b"".join([form, as_json(tree), *[digest(b.data) for b in buffers]]))
 
 
 def checked_key(key: Any) -> bytes:

@@ -10,7 +10,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from .axis import kept_or_computed, require_encoding
 from .choice import store_of_call
-from .keys import key_of
+from .keys import key_of, key_of_call
 from .store import Store
 
 Parameters = ParamSpec("Parameters")
@@ -69,7 +69,12 @@ def memoize(
     def decorate(function: Callable[Parameters, Value]) -> Callable[Parameters, Value]:
         name = _name(function)
         signature = inspect.signature(function)
-        code = _code(function.__code__)
+        code = function.__code__
+        itself = key_of(["memoize", name, version, _code(code)])
+        labels = [f"argument {parameter!r} of {name}" for parameter in signature.parameters]
+        labels += [
+            f"variable {variable!r}, which {name} encloses," for variable in code.co_freevars
+        ]
 
         @functools.wraps(function)
         def memoized(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Value:
@@ -78,18 +83,15 @@ def memoize(
                 return function(*args, **kwargs)
             bound = signature.bind(*args, **kwargs)
             bound.apply_defaults()
-            arguments = {
-                parameter: key_of(value, f"argument {parameter!r} of {name}")
-                for parameter, value in bound.arguments.items()
-            }
-            key = key_of(["memoize", name, version, code, _enclosed(function, name), arguments])
+            enclosed = [cell.cell_contents for cell in function.__closure__ or ()]
+            key = key_of_call(itself, [*bound.arguments.values(), *enclosed], labels)
 
             def compute() -> Value:
                 value = function(*args, **kwargs)
                 require_encoding(value, f"what {name} returned")
                 return value
 
-            return kept_or_computed(chosen, key, compute, f"memoize {name}")[0]
+            return kept_or_computed(chosen, key, compute, name)[0]
 
         return memoized
 
@@ -120,12 +122,3 @@ def _code(code: CodeType) -> list[Any]:
     ]
     names = [*code.co_names, "", *code.co_varnames, "", *code.co_freevars]
     return [code.co_code, code.co_exceptiontable, names, constants]
-
-
-def _enclosed(function: Any, name: str) -> list[bytes]:
-    """Keys of the variables of the scopes around a function."""
-    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
-    return [
-        key_of(cell.cell_contents, f"variable {variable!r}, which {name} encloses,")
-        for variable, cell in cells
-    ]

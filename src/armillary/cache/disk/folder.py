@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from pathlib import Path
@@ -95,8 +96,7 @@ def is_store(path: Path) -> bool:
 
 def _stranger(path: Path) -> str | None:
     """A name in a folder that is not of a store; without the marker none is."""
-    temporary = f".{MARKER}"
-    found = [name for name in sorted(os.listdir(path)) if not name.startswith(temporary)]
+    found = sorted(os.listdir(path))
     if found and not is_store(path):
         return found[0]
     strangers = [name for name in found if name not in NAMES and not name.startswith(ENTRIES)]
@@ -104,10 +104,8 @@ def _stranger(path: Path) -> str | None:
 
 
 def _write_marker(path: Path) -> None:
-    if (path / MARKER).exists():
-        return
-    temporary = path / f".{MARKER}.{os.getpid()}"
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(TEXT)
-    os.replace(temporary, path / MARKER)
+    # That it is there says all, so that it may be there before its text.
+    with contextlib.suppress(FileExistsError):
+        descriptor = os.open(path / MARKER, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(TEXT)

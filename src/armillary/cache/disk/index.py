@@ -112,6 +112,9 @@ class Index:
         try:
             self._make(state)
             self._check()
+        except UnicodeDecodeError as error:  # of SQLite's own message, which quotes damaged text
+            self.close()
+            raise sqlite3.DatabaseError("its tables are not those of this version") from error
         except BaseException:
             self.close()
             raise
@@ -136,8 +139,8 @@ class Index:
         )
         # What is no text any more must not keep the rest from being read.
         connection.text_factory = lambda text: text.decode(errors="replace")
-        # Nothing waits for the disk. What a power failure leaves of the index is noticed, here or by
-        # the key and checksum in every entry, and a cache may begin anew.
+        # Nothing waits for the disk. What a power failure leaves of the index is noticed, here or
+        # by the key and checksum in every entry, and a cache may begin anew.
         connection.execute("PRAGMA synchronous = OFF")
         connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT}")
         return connection
@@ -342,7 +345,8 @@ class Index:
     def shrink(self) -> None:
         """Give pages that hold nothing back to the system; outside of a transaction."""
         with self._write_lock:
-            self._writer.execute("PRAGMA incremental_vacuum").fetchall()
+            # As a script: it gives one page back at each step, and has no rows to step through.
+            self._writer.executescript("PRAGMA incremental_vacuum")
             self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import random
 import shutil
 import sqlite3
 import threading
@@ -43,8 +44,9 @@ SHARE = 0.1
 #: Entries up to this long are in the index: there a million of them is no burden. Longer ones are
 #: read faster from a file of their own, and longer rows are costly to change.
 LARGEST_PACKED = 1 << 13
-#: Hits that are gathered before they are written without waiting for a `put`.
-MOST_PENDING = 4096
+#: Entries whose hits are gathered for the next change; of more, a part is drawn by lot that counts
+#: for all, since to write down each would take longer than the hits did.
+MOST_PENDING, DRAWN = 4096, 1.0 / 8.0
 #: Seconds after which whoever writes a file, maybe on another machine, is taken for dead. If he
 #: is not, his entry is not kept.
 LONGEST_WRITE = 3600.0
@@ -255,9 +257,9 @@ class DiskStore:
             self._counters.hits += 1
             self._counters.seconds_saved += found.cost or 0.0
             self._used[found.id] = self._used.pop(found.id, 0) + 1
-            many = len(self._used) >= MOST_PENDING
-        if many:
-            self.flush()
+            if len(self._used) > MOST_PENDING:
+                drawn = [item for item in self._used.items() if random.random() < DRAWN]
+                self._used = {number: round(uses / DRAWN) for number, uses in drawn}
 
     def _drop(self, key: bytes, found: Found, reason: str) -> bool:
         """Remove an entry that is of no use; False if another took its place meanwhile."""
@@ -320,7 +322,7 @@ class DiskStore:
             if packed.stored_bytes <= LARGEST_PACKED:
                 return self._put_small(row, b"".join(parts(key, packed)))
             return self._put_large(row, packed)
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, sqlite3.Error, UnicodeDecodeError) as error:
             self._failed("written", error)
             return False
 
@@ -344,20 +346,26 @@ class DiskStore:
             index.reserve(name, n_bytes, self._holder(), self._clock())
         try:
             self._files.write(name, parts(row["key"], packed))
+            return self._take_in(row | {"file": name})
+        except BaseException as error:
+            self._files.remove(name)
             with self._change() as index:
-                # Unless the store was cleared meanwhile, or its budget made smaller.
-                kept = index.release(name)
-                room = self._room_beside_others(index, n_bytes) if kept else None
-                if room is not None:
-                    self._replace(index, room, row | {"file": name})
-                    return True
-            self._files.remove(name)
-            return False
-        except BaseException:
-            self._files.remove(name)
-            with contextlib.suppress(sqlite3.Error), self._change() as index:
-                index.release(name)
+                cleared = not index.release(name)
+            if cleared and isinstance(error, FileNotFoundError):
+                return False  # its folder went when the store was cleared
             raise
+
+    def _take_in(self, row: dict[str, Any]) -> bool:
+        """Let an entry whose file is written take the place of its reservation."""
+        with self._change() as index:
+            # Unless the store was cleared meanwhile, or its budget made smaller.
+            kept = index.release(row["file"])
+            room = self._room_beside_others(index, row["stored_bytes"]) if kept else None
+            if room is not None:
+                self._replace(index, room, row)
+                return True
+        self._files.remove(row["file"])
+        return False
 
     def _room_beside_others(self, index: Index, n_bytes: int) -> Room | None:
         """What room there is; None if an entry does not fit beside those being written."""
