@@ -25,6 +25,7 @@ demo: $(VENV)/.data
 	$(BIN)/armillary demo crossmatch
 	$(BIN)/armillary demo isophotes
 	$(BIN)/armillary demo convert
+	$(BIN)/armillary demo cache
 
 build: $(VENV)/.built
 

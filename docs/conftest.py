@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from armillary.cache.choice import close_named
 from armillary.plugins.registry import set_registry
 
 # The example of the plugin author guide has tests that want it installed.
@@ -21,13 +22,20 @@ FLAGGED, UNREADABLE = slice(1200, 1240), slice(300, 310)
 
 
 @pytest.fixture(autouse=True)
-def folder_of_the_guide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty folder with ``sector_1.fits`` and ``sector_2.fits``, and no settings in force."""
+def folder_of_the_guide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An empty folder with ``sector_1.fits`` and ``sector_2.fits``, and no settings in force.
+
+    The cache of whoever runs this is left alone: there is another one for each page.
+    """
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith("ARMILLARY_")]:
         monkeypatch.delenv(name)
+    monkeypatch.setattr("armillary.cache.disk.folder.default_path", lambda: tmp_path / "cache")
     for sector, first in ((1, 1325.0), (2, 1354.0)):
         write_sector(tmp_path / f"sector_{sector}.fits", sector, first)
+    close_named()
+    yield
+    close_named()
 
 
 def write_sector(path: Path, sector: int, first: float) -> None:
@@ -63,13 +71,25 @@ def write_sector(path: Path, sector: int, first: float) -> None:
 @pytest.fixture
 def converter_of_the_guide(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """The example of a converter, as if it were installed; its registry ends with the page."""
-    example = Path(__file__).parent / "examples" / "armillary-npy"
-    info = tmp_path / "site" / "armillary_npy-0.1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Name: armillary-npy\nVersion: 0.1.0\n")
+    yield from installed_example("armillary-npy", monkeypatch, tmp_path)
+
+
+@pytest.fixture
+def store_of_the_guide(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """The same for the example of a store."""
+    yield from installed_example("armillary-lru", monkeypatch, tmp_path)
+
+
+def installed_example(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """Make an example one that is found, for as long as the generator is held."""
+    example = Path(__file__).parent / "examples" / name
     project = tomllib.loads((example / "pyproject.toml").read_text())["project"]
+    module, version = name.replace("-", "_"), project["version"]
+    info = tmp_path / "site" / f"{module}-{version}.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Name: {name}\nVersion: {version}\n")
     points = project["entry-points"]["armillary"].items()
-    lines = [f"{name} = {module}" for name, module in points]
+    lines = [f"{point} = {target}" for point, target in points]
     (info / "entry_points.txt").write_text("\n".join(["[armillary]", *lines, ""]))
     monkeypatch.syspath_prepend(info.parent)
     monkeypatch.syspath_prepend(example / "src")

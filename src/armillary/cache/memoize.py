@@ -18,7 +18,7 @@ Value = TypeVar("Value")
 
 
 def memoize(
-    *, store: Store | str | None = None, version: int | str = 1
+    store: Store | str | None = None, *, version: int | str = 1
 ) -> Callable[[Callable[Parameters, Value]], Callable[Parameters, Value]]:
     """Keep what a function returns, and give it again when it is called with the same arguments.
 
@@ -61,7 +61,7 @@ def memoize(
     computing
     (14.0, 14.0)
     """
-    if callable(store) and not hasattr(store, "get"):
+    if inspect.isfunction(store):
         raise TypeError("memoize is used with parentheses: @memoize()")
     if isinstance(version, bool) or not isinstance(version, int | str):
         raise TypeError(f"version must be a whole number or a string, not {version!r}")
@@ -101,7 +101,8 @@ def memoize(
 def _name(function: Any) -> str:
     if not inspect.isfunction(function):
         raise TypeError(f"memoize is for functions written in Python, not {function!r:.60}")
-    if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
+    kinds = inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction
+    if any(is_kind(function) for is_kind in kinds):
         raise TypeError(
             f"{function.__qualname__} is a generator or coroutine: what it gives is not there "
             f"when it returns, and cannot be kept"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .._words import counted
+from .amounts import DAY, duration
 from .messages import say
 from .phase_center import phase_center
 
@@ -47,7 +48,6 @@ _RUNNING = "Running"
 
 #: Completed groups that status shows unless all are wanted.
 RECENT = 5
-MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
 BYTES_PER_MEGABYTE = 1e6
 _STYLES = {
     "collecting": "",
@@ -353,7 +353,7 @@ def _throughput(throughput: Throughput) -> str:
         return done
     speed = throughput.megabytes_per_second
     rate = f", {speed:.0f} MB/s" if speed is not None else ""
-    return f"{done}; {_duration(throughput.median_seconds)} each (median){rate}"
+    return f"{done}; {duration(throughput.median_seconds)} each (median){rate}"
 
 
 def _groups(found: QueueStatus, every: bool) -> Table:
@@ -373,8 +373,8 @@ def _groups(found: QueueStatus, every: bool) -> Table:
                 group.id,
                 Text(group.state, style=_STYLES[group.state]),
                 f"{group.n_subbands}/{group.expected_subbands}",
-                _duration(group.age),
-                _duration(group.in_state),
+                duration(group.age),
+                duration(group.in_state),
                 Text(_what(group)),
             )
     return table
@@ -386,11 +386,11 @@ def _what(group: GroupStatus) -> str:
     if group.state == "collecting" and group.missing:
         parts.append(f"missing {', '.join(group.missing)}")
     if group.retry_in:
-        parts.append(f"again in {_duration(group.retry_in)}")
+        parts.append(f"again in {duration(group.retry_in)}")
     if group.interruptions and group.state != "completed":
         parts.append(f"interrupted {counted(group.interruptions, 'time')}")
     if group.state == "completed" and group.seconds is not None:
-        parts.append(f"converted in {_duration(group.seconds)}")
+        parts.append(f"converted in {duration(group.seconds)}")
     return "; ".join(parts)
 
 
@@ -404,11 +404,3 @@ def _files(files: tuple[FileStatus, ...]) -> Table:
     for file in files:
         table.add_row(Text(file.name), file.state, Text(file.reason))
     return table
-
-
-def _duration(seconds: float) -> str:
-    """Seconds in the unit that suits them."""
-    for unit, name in ((DAY, "d"), (HOUR, "h"), (MINUTE, "min")):
-        if seconds >= 2 * unit:
-            return f"{seconds / unit:.0f} {name}"
-    return f"{seconds:.1f} s" if seconds < MINUTE else f"{seconds:.0f} s"

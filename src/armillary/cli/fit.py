@@ -14,6 +14,7 @@ import typer
 from .._words import counted
 from .images import FitOutcome, ImageJob, Measurement, image_jobs
 from .isophote_files import IsophoteFiles, Wanted
+from .kept import Cache, kept_in, tell_hits
 from .messages import say
 
 if TYPE_CHECKING:
@@ -343,6 +344,7 @@ def isophotes(
     variance: Variance = None,
     extension: Extension = None,
     backend: Backend = None,
+    cache: Cache = None,
     threads: Threads = None,
     quiet: Quiet = False,
     output: Output = None,
@@ -375,7 +377,8 @@ def isophotes(
     begin = _beginning(center, sma0, ellipticity, position_angle)
     measurement = _measurement("fit.isophotes", begin, options, backend, extension)
     wanted = Wanted(output, model, residual, plot, iraf, zero_point, pixel_scale, overwrite)
-    _run(image_jobs(images, mask, variance), measurement, wanted, (), threads, quiet)
+    with kept_in(cache):
+        _run(image_jobs(images, mask, variance), measurement, wanted, (), threads, quiet)
 
 
 @fit.command(epilog=FORCED_EXAMPLES, no_args_is_help=True)
@@ -412,6 +415,7 @@ def forced(
     variance: Variance = None,
     extension: Extension = None,
     backend: Backend = None,
+    cache: Cache = None,
     threads: Threads = None,
     quiet: Quiet = False,
     output: Output = None,
@@ -442,7 +446,8 @@ def forced(
     ellipses = ellipses_of(template)
     measurement = _measurement("fit.forced_isophotes", ellipses, options, backend, extension)
     wanted = Wanted(output, model, residual, plot, iraf, zero_point, pixel_scale, overwrite)
-    _run(image_jobs(images, mask, variance), measurement, wanted, (template,), threads, quiet)
+    with kept_in(cache):
+        _run(image_jobs(images, mask, variance), measurement, wanted, (template,), threads, quiet)
 
 
 # ------------------------------------------------------------------ what was asked for
@@ -567,6 +572,8 @@ def _tell(outcomes: Sequence[FitOutcome], files: IsophoteFiles, quiet: bool) -> 
         console.print(isophote_table(outcomes, console.width))
         for line in files.told():
             typer.echo(line)
+        fitted = [outcome.isophotes for outcome in outcomes if outcome.isophotes is not None]
+        tell_hits(sum(found.provenance.cache_hit for found in fitted), len(outcomes), "image")
     for outcome in outcomes:
         if outcome.isophotes is not None and outcome.isophotes.reason:
             say("warning", f"{outcome.job.path}: {outcome.isophotes.reason}")

@@ -44,7 +44,8 @@ class Job:
 class SearchOutcome:
     """What became of a job: a periodogram with its peaks, or an error.
 
-    ``error`` is why it could not be searched, ``picture_error`` why it could not be drawn.
+    ``error`` is why it could not be searched, ``picture_error`` why it could not be drawn;
+    ``cache_hit`` says that it was not, as a store had the periodogram.
     """
 
     job: Job
@@ -54,6 +55,7 @@ class SearchOutcome:
     peaks: tuple[Peak, ...] = ()
     error: str = ""
     picture_error: str = ""
+    cache_hit: bool = False
 
     @property
     def status(self) -> str:
@@ -111,7 +113,14 @@ class Recipe:
             logger.debug("%s failed", job.name, exc_info=True)
             return SearchOutcome(job, job.name, error=str(failure))
         target = light_curve.meta["target"] or job.name
-        return SearchOutcome(job, target, light_curve.meta["n_read"], periodogram, peaks)
+        return SearchOutcome(
+            job,
+            target,
+            light_curve.meta["n_read"],
+            periodogram,
+            peaks,
+            cache_hit=periodogram.provenance.cache_hit,
+        )
 
 
 class TargetFailed(Exception):

@@ -70,7 +70,7 @@ def demonstrate(folder: Path, *, simulated: bool = False) -> bool:
         path = light_curve_file()
         light_curve = read(path)
     make_folder(folder, parents=True)
-    typer.echo(_introduction(path, light_curve, simulated))
+    typer.echo(introduction(path, light_curve, simulated))
 
     flat = detrend(light_curve, window=WINDOW)
     periodogram = bls(flat, star=STAR)
@@ -94,8 +94,13 @@ def demonstrate(folder: Path, *, simulated: bool = False) -> bool:
     return found
 
 
-def light_curve_file() -> Path:
+def light_curve_file(demonstration: str = "search") -> Path:
     """The real light curve, found without importing the package that carries it.
+
+    Parameters
+    ----------
+    demonstration : str
+        Which one wants it; there is a simulated one for each.
 
     Raises
     ------
@@ -107,7 +112,7 @@ def light_curve_file() -> Path:
         return path
     raise DataMissing(
         f"the light curve of K2-3 comes with the package {PACKAGE}, which is not installed; "
-        f"get it with `{INSTALL}`, or run `armillary demo search --simulated`"
+        f"get it with `{INSTALL}`, or run `armillary demo {demonstration} --simulated`"
     )
 
 
@@ -141,7 +146,8 @@ def simulated_light_curve() -> LightCurve:
     return LightCurve(star.time, star.flux * variation, meta={"target": "simulated star"})
 
 
-def _introduction(path: Path, light_curve: LightCurve, simulated: bool) -> str:
+def introduction(path: Path, light_curve: LightCurve, simulated: bool) -> str:
+    """What the light curve is, and where it comes from."""
     span = light_curve.time[-1] - light_curve.time[0]
     size = f"{len(light_curve):,} points over {span:.1f} d"
     if simulated:

@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from .. import __version__
+from .cache import cache
 from .check import check
 from .convert import convert
 from .crossmatch import EXAMPLES as CROSSMATCH_EXAMPLES
@@ -92,6 +93,7 @@ app.add_typer(search, name="search")
 app.add_typer(fit, name="fit")
 app.command(epilog=CROSSMATCH_EXAMPLES, no_args_is_help=True)(crossmatch)
 app.add_typer(convert, name="convert")
+app.add_typer(cache, name="cache")
 app.command()(check)
 app.add_typer(demo, name="demo")
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .jobs import Job, Recipe, SearchOutcome, sentence_of
+from .kept import Cache, kept_in, tell_hits
 from .messages import say
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ EXAMPLES = """
     # an M dwarf, with two durations and another backend
     armillary search bls k2.csv --star-radius 0.56 --star-mass 0.6 \\
         --duration 0.08 --duration 0.12 --backend astropy
+
+    # the same stars again tomorrow: what was searched before is read, not searched
+    armillary search bls *.fits --detrend 1 --cache disk -o all.parquet
 """
 
 _TIMES = "Times"
@@ -155,6 +159,7 @@ def bls(
             metavar="NAME",
         ),
     ] = None,
+    cache: Cache = None,
     threads: Annotated[
         int | None,
         _option(
@@ -233,7 +238,7 @@ def bls(
         n_peaks=peaks,
     )
     rows, outcomes = [], []
-    with closing(_outcomes(pool, recipe, jobs, show=not quiet)) as found:
+    with kept_in(cache), closing(_outcomes(pool, recipe, jobs, show=not quiet)) as found:
         for outcome in found:
             rows.append(row(outcome))
             if pictures is not None:
@@ -339,6 +344,7 @@ def _tell(outcomes: Sequence[SearchOutcome], window: float | None, quiet: bool) 
     if not quiet and any(not outcome.error for outcome in outcomes):
         console = page()
         console.print(peak_table(outcomes, console.width))
+        tell_hits(sum(outcome.cache_hit for outcome in outcomes), len(outcomes), "target")
     for outcome in outcomes:
         best = outcome.peaks[0] if outcome.peaks else None
         if best and window and window < WINDOW_IN_DURATIONS * best.duration:

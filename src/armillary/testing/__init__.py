@@ -20,6 +20,8 @@ fit_common.py            the checks that both have
 fit_ellipse_model.py     the checks of ``fit.ellipse_model``
 convert_visibilities.py  the checks of ``convert.visibilities``
 written_visibilities.py  files of visibilities, read back by h5py and casacore alone
+cache_open.py            the checks of stores, ``cache.open``
+cache_values.py          values of every kind that a store keeps
 oracle.py                brute-force box fits that share no code with any backend
 brute_force.py           separations of all pairs, by a formula that no backend uses
 signals.py               simulated light curves

@@ -28,6 +28,7 @@ SUITES = {
     "fit.forced_isophotes": "armillary.testing.fit_forced_isophotes",
     "fit.ellipse_model": "armillary.testing.fit_ellipse_model",
     "convert.visibilities": "armillary.testing.convert_visibilities",
+    "cache.open": "armillary.testing.cache_open",
 }
 
 Verdict = Literal["passed", "failed", "waived", "unexpectedly passed", "skipped"]

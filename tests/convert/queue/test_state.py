@@ -11,11 +11,11 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from armillary.runtime.filesystem import shared_filesystem
 from armillary.convert.queue.lock import AlreadyWatched, Holder, sole_watcher
 from armillary.convert.queue.status import queue_status
 from armillary.convert.queue.store import STATE_NAME, StateError, Store
 from armillary.convert.time_names import time_name
+from armillary.runtime.filesystem import shared_filesystem
 
 
 @pytest.fixture
