@@ -1,4 +1,4 @@
-"""A comparison with the peers in about fifteen minutes: ``make bench``.
+"""A comparison with the peers in about twenty minutes: ``make bench``.
 
 asv, in the folder beside this file, is for statistics over many commits; this is for
 one look. Both time the same light curves, catalogues, images and visibilities through the

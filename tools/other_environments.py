@@ -33,6 +33,7 @@ PORTABLE = [
 THOROUGH = [
     "tests/plugins",
     "tests/runtime",
+    "tests/cache",
     "tests/io",
     "tests/search/test_bls_input.py",
     "tests/search/test_grid.py",

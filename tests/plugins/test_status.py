@@ -14,7 +14,8 @@ from armillary.plugins.status import collect_status
 
 
 def states(status):
-    return {row.name: row.state for row in status.backends}
+    """The states of everything that is selected; stores are asked for by name."""
+    return {row.name: row.state for row in status.backends if row.operation != "cache.open"}
 
 
 @pytest.fixture
@@ -59,6 +60,12 @@ def test_a_sound_installation_is_healthy(install, plugin, record):
     assert status.healthy
     twin = next(row for row in status.backends if row.name == "twin")
     assert (twin.distribution, twin.version, twin.summary) == ("alpha", "1.0", "like cpu")
+
+
+def test_stores_are_available_and_none_is_active(install):
+    install()
+    rows = [row for row in collect_status().backends if row.operation == "cache.open"]
+    assert {row.name: row.state for row in rows} == {"disk": "available", "memory": "available"}
 
 
 def test_status_shows_every_kind_of_broken_plugin(every_kind_of_broken):
@@ -120,6 +127,15 @@ def test_a_setting_that_makes_no_sense_is_shown_as_the_problem(installed, monkey
     (setting,) = [s for s in status.settings if s.name == name]
     assert (setting.value, setting.source) == (value, "environment")
     assert "misspelt" not in setting.meaning
+
+
+@pytest.mark.parametrize("operation", ["OPEN", "CODEC"])
+def test_a_backend_variable_of_a_store_does_not_stop_status(installed, monkeypatch, operation):
+    installed()
+    monkeypatch.setenv(f"ARMILLARY_BACKEND_CACHE_{operation}", "disk")
+    status = collect_status()
+    (setting,) = status.settings
+    assert "misspelt" in setting.meaning or status.problems, "it does nothing, and nobody says so"
 
 
 @pytest.mark.parametrize("name", ["ARMILLARY_CPU", "ARMILLARY_THREADS"])

@@ -14,6 +14,7 @@ from armillary.cli.check import check
 from armillary.plugins import Implementation
 from armillary.plugins.records import Registered
 from armillary.plugins.registry import Blocked, Conflict, Failure, get_registry
+from armillary.plugins.select import BY_NAME
 from armillary.search.box.cpu import bls as right
 from armillary.testing import checks
 from armillary.testing.kit import SUITES
@@ -44,7 +45,16 @@ def test_a_sound_distribution_ends_with_status_0(run: Callable[..., tuple[int, s
     status, text = run("cpu")
     assert status == 0
     assert "search.bls backend 'cpu' (armillary" in text
-    assert f"{sum(len(checks(operation)) for operation in SUITES)} passed" in text
+    with_backends = [operation for operation in SUITES if operation not in BY_NAME]
+    assert f"{sum(len(checks(operation)) for operation in with_backends)} passed" in text
+
+
+@pytest.mark.parametrize("name", ["memory", "disk"])
+def test_a_store_is_checked_like_a_backend(run: Callable[..., tuple[int, str]], name: str) -> None:
+    status, text = run(name)
+    assert status == 0
+    assert f"cache.open backend '{name}' (armillary" in text
+    assert f"{len(checks('cache.open'))} passed" in text
 
 
 def test_a_failed_check_is_shown_and_ends_with_status_1(

@@ -23,3 +23,6 @@ test_forced_isophotes_reference = conformance("fit.forced_isophotes", "reference
 
 test_visibilities_cpu = pytest.mark.kernel(conformance("convert.visibilities", "cpu"))
 test_visibilities_reference = conformance("convert.visibilities", "reference")
+
+test_store_in_memory = conformance("cache.open", "memory")
+test_store_on_disk = pytest.mark.kernel(conformance("cache.open", "disk"))
