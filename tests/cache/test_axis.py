@@ -734,3 +734,27 @@ def test_a_minimal_store_of_a_plugin_is_enough():
     assert isinstance(store, arm.cache.Store)
     assert [asked(cache=store) for _ in range(3)] == [False, True, True]
     assert store.get(bytes(16), MISSING) is MISSING
+
+
+# ------------------------------------------------------------------ what a reader found
+
+
+def test_a_store_that_fails_is_left_alone_for_the_rest_of_the_call_and_named_once(memory):
+    store = memory()
+    store.close()
+    with pytest.warns(CacheWarning) as told:
+        bls(cache=store)
+    assert len(told) == 1
+    assert told[0].filename == __file__
+
+
+class Unlocked(MemoryStore):
+    """A store whose lock does not work."""
+
+    def computing(self, key):
+        raise OSError("no locks here")
+
+
+def test_a_lock_that_fails_costs_nothing_but_a_warning():
+    with Unlocked() as store, pytest.warns(CacheWarning, match="no locks here"):
+        assert not bls(cache=store).provenance.cache_hit

@@ -1363,3 +1363,103 @@ def test_without_such_locks_everybody_computes(disk, monkeypatch):
     monkeypatch.setattr("armillary.cache.disk.locks.AVAILABLE", False)
     with disk().computing(key_of(1)), disk().computing(key_of(1)):
         pass
+
+
+# ------------------------------------------------------------------ what a reader found
+
+
+def test_another_policy_ranks_many_entries_in_one_pass(disk):
+    store = disk(policy="cost")
+    for number in range(3000):
+        store.put(key_of(number), number)
+    store.get(key_of(0))
+    store.flush()
+    with disk(policy="lru", max_entries=2) as ranked:
+        assert {ranked.get(key_of(n)) for n in (0, 2999)} == {0, 2999}
+
+
+@forks
+def test_a_key_is_free_when_its_parent_is_done_however_long_a_child_lives(folder, disk):
+    store = disk()
+    with store.computing(key_of("key")):
+        child = os.fork()
+        if child == 0:
+            time.sleep(60.0)
+            os._exit(0)
+    try:
+        free = says(
+            """
+            with store.computing(key_of("key")):
+                print("free")
+            """,
+            folder,
+        )
+        assert free == "free"
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+def test_a_clock_may_give_any_kind_of_number(disk):
+    for seconds in (np.int64(5), np.float32(5.0), 5):
+        with disk(clock=lambda seconds=seconds: seconds, ttl=10.0) as store:
+            assert store.put(key_of("key"), 1) and store.get(key_of("key")) == 1
+            assert [entry.created for entry in store.entries()] == [5.0]
+
+
+def test_a_label_may_be_no_text_for_the_world(disk):
+    store = disk()
+    assert store.put(key_of("key"), 1, label="caf\udce9")
+    assert [entry.label for entry in store.entries()] == ["caf\\udce9"]
+
+
+def test_what_others_let_expire_is_not_counted(disk, clock):
+    disk(ttl=10.0, clock=clock).put(key_of("key"), 1)
+    other = disk(clock=clock)
+    assert len(other) == 1
+    clock.now += 11.0
+    assert (len(other), list(other.keys()), key_of("key") in other) == (0, [], False)
+
+
+@pytest.mark.parametrize("way", ["lost", "left open"])
+def test_hits_of_a_store_that_nobody_closes_count(folder, disk, way):
+    disk().put(key_of("key"), 1, cost=2.0)
+    ending = "del store" if way == "lost" else "pass"
+    says(f"for _ in range(7):\n    store.get(key_of('key'))\n{ending}", folder)
+    stats = disk().stats()
+    assert (stats.hits, stats.seconds_saved) == (7, 14.0)
+
+
+def test_one_who_only_reads_writes_down_his_hits_now_and_then(disk, monkeypatch):
+    store = disk()
+    store.put(key_of("key"), 1)
+    monkeypatch.setattr("armillary.cache.disk.store.INTERVAL", 0.0)
+    store.get(key_of("key"))
+    assert store._index.state()["hits"] == 1
+
+
+def test_a_store_that_cannot_be_written_to_can_still_be_looked_at(disk, monkeypatch):
+    store = disk()
+    store.put(key_of("key"), 1)
+    store.get(key_of("key"))
+
+    def full(*arguments, **options):
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(store._index, "use", full)
+    assert (store.stats().hits, store.stats().entries) == (1, 1)
+
+
+@pytest.mark.parametrize("method", ["keys", "stats", "entries", "verify", "clear", "__len__"])
+def test_every_method_begins_anew_where_the_index_is_damaged(disk, folder, method):
+    store = disk()
+    for number in range(200):
+        store.put(key_of(number), number)
+    store.flush()
+    store._index.close()
+    for ending in ("-wal", "-shm"):
+        (folder / f"{INDEX}{ending}").unlink(missing_ok=True)
+    (folder / INDEX).write_bytes(os.urandom(20_000))
+    with pytest.warns(CacheWarning, match="begins anew"):
+        getattr(store, method)()
+    assert store.put(key_of("new"), 1) and store.get(key_of("new")) == 1

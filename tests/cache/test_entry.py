@@ -11,10 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+import armillary as arm
 from armillary.cache.codec import CodecUnavailable
 from armillary.cache.digests import digest
-from armillary.cache.encoding import Damaged
-from armillary.cache.entry import open_entry, pack, parts, value_builder
+from armillary.cache.encoding import Damaged, as_json, encode_value
+from armillary.cache.entry import (
+    Packed,
+    _known,
+    _layout,
+    open_entry,
+    pack,
+    parts,
+    value_builder,
+)
 from armillary.testing.cache_values import difference, plain_values, result
 
 KEY = bytes(range(16))
@@ -281,3 +290,47 @@ def test_a_codec_that_cannot_decode_is_damage():
     data = entry_of(np.zeros(1000), Fails())
     with pytest.raises(Damaged, match="not mine"):
         value_of(data, Fails())
+
+
+# ------------------------------------------------------------------ what a reader found
+
+
+def entry_with(tree, *buffers, raw=None):
+    """An entry with a right checksum, whatever is in it."""
+    description = as_json([None if raw is None else "lz4", tree])
+    lengths = [len(buffer) for buffer in buffers]
+    places, total = _layout(description, lengths, raw or lengths)
+    return b"".join(parts(KEY, Packed(description, tree, list(buffers), places, total, total)))
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        entry_with(["d", [[["l", []], 1]]]),
+        entry_with(["a", "|V0", [1 << 33], 0], b""),
+        entry_with(["b", 0, 1 << 50], b"few", raw=[1 << 50]),
+    ],
+    ids=["a list for a key", "elements of nothing", "a petabyte"],
+)
+def test_a_hostile_entry_is_damaged(entry):
+    with pytest.raises((Damaged, CodecUnavailable)):
+        value_builder(open_entry(KEY, memoryview(entry)), None)()
+
+
+def test_a_table_whose_offsets_lead_nowhere_is_damaged():
+    import pyarrow
+
+    tree, (buffer,) = encode_value(pyarrow.table({"a": ["abc", "def"]}))
+    offsets = np.array([0, 3, 6], np.int32).tobytes()
+    stream = bytes(buffer.data)
+    assert stream.count(offsets) == 1
+    hostile = stream.replace(offsets, np.array([0, 3, 1 << 30], np.int32).tobytes())
+    assert value_of(entry_with(tree, stream))["a"].to_pylist() == ["abc", "def"]
+    with pytest.raises(Damaged):
+        value_of(entry_with(tree, hostile))
+
+
+def test_long_descriptions_are_not_kept_as_trees():
+    before = _known.cache_info().currsize
+    arm.cache.decode(arm.cache.encode([float(n) for n in range(1000)]))
+    assert _known.cache_info().currsize == before

@@ -725,3 +725,25 @@ def test_a_function_of_a_loaded_file_is_found_again_after_an_edit_elsewhere(tmp_
         load(body)(1)
         load("import os\n\n\nA = 5\n\n\n" + body)(1)
     assert calls == [1]
+
+
+def test_names_of_keywords_are_sorted(store):
+    calls = []
+
+    @memoize(store=store)
+    def f(**options):
+        return sorted(options)
+
+    f(b=1, a=2)
+    calls.append(len(store))
+    f(a=2, b=1)
+    assert len(store) == calls[0] == 1
+
+
+def test_a_function_that_encloses_itself_can_be_kept(store):
+    @memoize(store=store)
+    def factorial(n):
+        return 1 if n < 2 else n * factorial(n - 1)
+
+    assert factorial(5) == 120
+    assert len(store) == 5

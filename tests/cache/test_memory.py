@@ -473,3 +473,22 @@ def test_stats_are_plain_values_for_json(memory):
     store = memory()
     plain = json.loads(json.dumps(store.stats().to_dict()))
     assert plain["hits"] == 0 and plain["hit_rate"] is None and plain["evictions"]["budget"] == 0
+
+
+def test_what_a_fork_interrupts_is_put_in_order(memory):
+    store = memory(max_bytes=10_000)
+    for number in range(3):
+        store.put(key_of(number), np.zeros(50))
+    stored = store.stats().stored_bytes
+    store._reserved, store._heap, store._stored_bytes = 9_000, [], 1
+    store._after_fork()
+    assert store.stats().stored_bytes == stored
+    assert store.put(key_of("large"), np.zeros(1100))
+
+
+def test_long_lists_are_kept_as_their_description(memory):
+    store = memory()
+    value = [float(n) for n in range(1000)]
+    store.put(key_of("list"), value)
+    assert store.get(key_of("list")) == value == store.get(key_of("list"))
+    assert store._entries[key_of("list")].build is None

@@ -116,7 +116,8 @@ def checked_store(store: Any, what: str = "cache") -> Store:
     missing = [method for method in METHODS if not callable(getattr(store, method, None))]
     if missing:
         raise TypeError(f"{what} must be a store; {store!r:.60} has no {', '.join(missing)}")
-    _stores.add(type(store))
+    if all(hasattr(type(store), method) for method in METHODS):
+        _stores.add(type(store))
     return cast(Store, store)
 
 

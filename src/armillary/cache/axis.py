@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 import time
 import warnings
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -104,63 +105,90 @@ def kept_or_computed(
     hit : bool
         Whether it was not this call that computed it.
     """
-    value = _get(store, key)
+    guarded = _Guarded(store)
+    value = guarded.get(key)
     if value is not MISSING:
         return value, True
     hit = False
 
     def fly() -> Value:
         nonlocal hit
-        computing = getattr(store, "computing", None)
-        with nullcontext() if computing is None else computing(key):
+        with guarded.computing(key):
             # Somebody else may have been faster: a thread before, or another process.
-            found = _get(store, key) if _contains(store, key) else MISSING
+            found = guarded.look(key)
             if found is not MISSING:
                 hit = True
                 return found
             begin = time.perf_counter()
             made = compute()
-            _put(store, key, made, time.perf_counter() - begin, label)
+            guarded.put(key, made, time.perf_counter() - begin, label)
             return made
 
     value, own = once(id(store), key, fly)
     if own:
         return value, hit
     # What was computed is its thread's, to write to if it likes: this one gets its own.
-    found = _get(store, key) if _contains(store, key) else MISSING
+    found = guarded.look(key)
     return (private(value) if found is MISSING else found), True
 
 
-def _get(store: Store, key: bytes) -> Any:
-    try:
-        return store.get(key, MISSING)
-    except Exception as error:
-        _warn(store, "read", error)
-        return MISSING
+class _Guarded:
+    """A store for one call; what it raises is warned of, once, and then it is left alone."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._works = True
+
+    def get(self, key: bytes) -> Any:
+        """The value of a key, or MISSING."""
+        return self._try("read", MISSING, lambda: self._store.get(key, MISSING))
+
+    def look(self, key: bytes) -> Any:
+        """The same, but no miss is counted where there is none."""
+        is_there = self._try("read", False, lambda: key in self._store)
+        return self.get(key) if is_there else MISSING
+
+    def put(self, key: bytes, value: Any, cost: float, label: str) -> None:
+        """Keep a value."""
+        self._try("written", None, lambda: self._store.put(key, value, cost=cost, label=label))
+
+    @contextlib.contextmanager
+    def computing(self, key: bytes) -> Iterator[None]:
+        """Keep other processes from computing the same, where the store knows how to."""
+        computing = getattr(self._store, "computing", None)
+        if computing is None:
+            yield
+            return
+        with contextlib.ExitStack() as held:
+            self._try("locked", None, lambda: held.enter_context(computing(key)))
+            yield
+
+    def _try(self, what: str, otherwise: Value, call: Callable[[], Value]) -> Value:
+        if not self._works:
+            return otherwise
+        try:
+            return call()
+        except Exception as error:
+            self._works = False
+            warnings.warn(
+                f"{type(self._store).__name__} could not be {what}: {type(error).__name__}: "
+                f"{error}; the result is computed as if there were no cache",
+                CacheWarning,
+                stacklevel=_levels_to_the_caller(),
+            )
+            return otherwise
 
 
-def _contains(store: Store, key: bytes) -> bool:
-    try:
-        return key in store
-    except Exception as error:
-        _warn(store, "read", error)
-        return False
+def _levels_to_the_caller() -> int:
+    """How far up the code is that called armillary, for a warning that points there."""
+    frame, levels = sys._getframe(1), 1
+    while frame.f_back is not None and _is_ours(frame.f_globals.get("__name__", "")):
+        frame, levels = frame.f_back, levels + 1
+    return levels
 
 
-def _put(store: Store, key: bytes, value: Any, cost: float, label: str) -> None:
-    try:
-        store.put(key, value, cost=cost, label=label)
-    except Exception as error:
-        _warn(store, "written", error)
-
-
-def _warn(store: Store, what: str, error: Exception) -> None:
-    warnings.warn(
-        f"{type(store).__name__} could not be {what}: {type(error).__name__}: {error}; "
-        f"the result is computed as if there were no cache",
-        CacheWarning,
-        stacklevel=6,
-    )
+def _is_ours(module: str) -> bool:
+    return module.partition(".")[0] == "armillary" or module == "contextlib"
 
 
 def require_encoding(value: Any, what: str) -> None:

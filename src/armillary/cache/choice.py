@@ -136,4 +136,12 @@ def close_named() -> None:
                 store.close()
 
 
+def _after_fork() -> None:
+    # Another thread may have held it, and is not there to give it back.
+    global _lock
+    _lock = threading.RLock()
+
+
 atexit.register(close_named)
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_after_fork)

@@ -190,9 +190,8 @@ def _array(value: np.ndarray, buffers: list[Buffer], what: str) -> Tree:
     if value.dtype.names is not None:
         value = _without_holes(value)
     flat = np.ascontiguousarray(value).reshape(-1)
-    # An itemsize of 0, as of an empty text, has no bytes to view.
     data = flat.view(np.uint8).data if flat.nbytes else memoryview(b"")
-    buffers.append(Buffer(data, max(1, value.dtype.itemsize)))
+    buffers.append(Buffer(data, value.dtype.itemsize))
     return ["a", dtype, list(value.shape), len(buffers) - 1]
 
 
@@ -218,7 +217,7 @@ def _scalar(value: np.generic, what: str) -> Tree:
 
 
 def _dtype_tree(dtype: np.dtype, what: str) -> Tree:
-    if dtype.hasobject or dtype.kind not in _PLAIN_KINDS:
+    if dtype.hasobject or dtype.kind not in _PLAIN_KINDS or not dtype.itemsize:
         raise TypeError(f"{what} is an array of {dtype}, which cannot be cached: use {ALLOWED}")
     if dtype.names is None and dtype.subdtype is None:
         return dtype.str
@@ -375,8 +374,8 @@ def _simple_dtype(name: str) -> np.dtype:
 
 
 def _without_objects(dtype: np.dtype) -> np.dtype:
-    if dtype.hasobject:
-        raise Damaged("arrays of objects are not read")
+    if dtype.hasobject or not dtype.itemsize:
+        raise Damaged("arrays of objects, or of nothing, are not read")
     return dtype
 
 
@@ -398,8 +397,10 @@ def _build_sequence(kind: type) -> Callable[..., Builder]:
 
 
 def _build_dict(items: list[list[Tree]], buffers: Sequence[Any]) -> Builder:
-    pairs = [(_builder(key, buffers), _builder(item, buffers)) for key, item in items]
-    return lambda: {key(): item() for key, item in pairs}
+    # Keys cannot be changed, and so are built once; one that has no hash is none.
+    pairs = [(_builder(key, buffers)(), _builder(item, buffers)) for key, item in items]
+    dict.fromkeys(key for key, _ in pairs)
+    return lambda: {key: item() for key, item in pairs}
 
 
 def _build_proxy(items: list[list[Tree]], buffers: Sequence[Any]) -> Builder:
@@ -432,7 +433,10 @@ def _build_arrow(index: int, length: int, buffers: Sequence[Any]) -> Builder:
     if len(buffers[index]) != length:
         raise Damaged(f"{len(buffers[index])} bytes are there, not {length}")
     with pyarrow.ipc.open_stream(pyarrow.py_buffer(buffers[index])) as reader:
-        return _constant(reader.read_all())
+        table = reader.read_all()
+    # Offsets that lead out of the buffers would be followed: pyarrow looks only when it is told.
+    table.validate(full=True)
+    return _constant(table)
 
 
 _BUILDERS: dict[str, Callable[..., Builder]] = {

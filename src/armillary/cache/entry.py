@@ -40,6 +40,9 @@ PAGE = 4096
 #: Alignment of buffers shorter than a page, that of any NumPy type.
 ALIGNMENT = 16
 
+#: Bytes of a description that is worth keeping as a tree.
+SHORT = 1024
+
 _BEGIN = MAGIC + VERSION.to_bytes(4, "little")
 #: Where the digest ends, and what it is of begins.
 _DIGESTED = len(_BEGIN) + SIZE
@@ -239,10 +242,7 @@ def value_builder(entry: Entry, own: Codec | None) -> Builder:
     CodecUnavailable
         If a codec made it that is not there.
     """
-    try:
-        name, tree = _described(entry.description)
-    except (ValueError, TypeError, RecursionError) as error:
-        raise Damaged("its description is none of this version") from error
+    name, tree = described(entry.description)
     if name is None or not is_coded(entry):
         return builder(tree, entry.buffers)
     return builder(tree, raw_buffers(entry.buffers, entry.raw_lengths, decoder(name, own)))
@@ -253,14 +253,29 @@ def is_coded(entry: Entry) -> bool:
     return entry.raw_lengths != [len(buffer) for buffer in entry.buffers]
 
 
-@functools.lru_cache(maxsize=1024)
-def _described(description: bytes) -> tuple[str | None, Tree]:
-    """Codec and tree; entries of one kind have the same, and JSON takes a quarter of a small hit.
+def described(description: bytes) -> tuple[str | None, Tree]:
+    """Codec and tree of a description.
 
-    Nobody changes a tree.
+    Raises
+    ------
+    Damaged
+        If it is none.
     """
+    try:
+        return _known(description) if len(description) <= SHORT else _parsed(description)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise Damaged("its description is none of this version") from error
+
+
+def _parsed(description: bytes) -> tuple[str | None, Tree]:
     name, tree = json.loads(str(description, "utf-8"))
+    if not isinstance(name, str | None):
+        raise ValueError("a codec has a name")
     return name, tree
+
+
+#: Entries of one kind have the same, and JSON takes a quarter of a small hit.
+_known = functools.lru_cache(maxsize=1024)(_parsed)
 
 
 def raw_buffers(stored: Sequence[Any], lengths: Sequence[int], codec: Codec) -> list[Any]:
@@ -287,7 +302,10 @@ def raw_buffers(stored: Sequence[Any], lengths: Sequence[int], codec: Codec) -> 
 
 
 def _decoded(buffer: Any, length: int, codec: Codec) -> np.ndarray:
-    into = np.empty(length, np.uint8)
+    try:
+        into = np.empty(length, np.uint8)
+    except (MemoryError, ValueError, OverflowError) as error:
+        raise Damaged(f"there is no room for the {length} bytes that it claims to be") from error
     try:
         codec.decode(memoryview(buffer), into.data)
     except ValueError as error:

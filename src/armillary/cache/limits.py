@@ -7,6 +7,9 @@ from typing import Any
 
 from ..runtime.memory import memory_limit
 
+#: What a store can count in 64 bits.
+MOST = 2**63 - 1
+
 
 def checked_bytes(max_bytes: Any) -> int | None:
     """A budget in bytes, from a number or a text such as "4 GB"; None stays None.
@@ -19,12 +22,15 @@ def checked_bytes(max_bytes: Any) -> int | None:
     if max_bytes is None:
         return None
     try:
-        return memory_limit(max_bytes)
-    except ValueError:
+        n_bytes = memory_limit(max_bytes)
+    except (ValueError, OverflowError):
+        n_bytes = MOST + 1
+    if n_bytes > MOST:
         raise ValueError(
-            f"max_bytes must be a positive number of bytes, a text such as '4GB' or None, "
-            f"not {max_bytes!r}"
-        ) from None
+            f"max_bytes must be a positive number of bytes (below 2**63), a text such as '4GB' or "
+            f"None, not {max_bytes!r}"
+        )
+    return n_bytes
 
 
 def checked_entries(max_entries: Any) -> int | None:
@@ -38,9 +44,10 @@ def checked_entries(max_entries: Any) -> int | None:
     if max_entries is None:
         return None
     whole = hasattr(max_entries, "__index__") and not isinstance(max_entries, bool)
-    if not whole or int(max_entries) < 1:
+    if not whole or not 1 <= int(max_entries) <= MOST:
         raise ValueError(
-            f"max_entries must be a whole number of at least 1 or None, not {max_entries!r}"
+            f"max_entries must be a whole number of at least 1 (and below 2**63) or None, not "
+            f"{max_entries!r}"
         )
     return int(max_entries)
 

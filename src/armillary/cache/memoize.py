@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 from collections.abc import Callable
 from types import CodeType
 from typing import Any, ParamSpec, TypeVar
@@ -71,6 +72,8 @@ def memoize(
         signature = inspect.signature(function)
         code = function.__code__
         itself = key_of(["memoize", name, version, _code(code)])
+        any_name = inspect.Parameter.VAR_KEYWORD
+        others = next((n for n, p in signature.parameters.items() if p.kind is any_name), "")
         labels = [f"argument {parameter!r} of {name}" for parameter in signature.parameters]
         labels += [
             f"variable {variable!r}, which {name} encloses," for variable in code.co_freevars
@@ -83,7 +86,11 @@ def memoize(
                 return function(*args, **kwargs)
             bound = signature.bind(*args, **kwargs)
             bound.apply_defaults()
-            enclosed = [cell.cell_contents for cell in function.__closure__ or ()]
+            if others in bound.arguments:
+                bound.arguments[others] = dict(sorted(bound.arguments[others].items()))
+            # A function that calls itself encloses itself.
+            cells = [cell.cell_contents for cell in function.__closure__ or ()]
+            enclosed = [None if value is memoized else value for value in cells]
             key = key_of_call(itself, [*bound.arguments.values(), *enclosed], labels)
 
             def compute() -> Value:
@@ -108,8 +115,11 @@ def _name(function: Any) -> str:
             f"when it returns, and cannot be kept"
         )
     name = f"{function.__module__}.{function.__qualname__}"
-    # Every script is the module __main__.
-    return f"{name} of {function.__code__.co_filename}" if name.startswith("__main__.") else name
+    # Every script is the module __main__. What is no file, as the cell of a notebook or what is
+    # typed, has another name each time.
+    script = function.__code__.co_filename
+    is_script = name.startswith("__main__.") and os.path.isfile(script)
+    return f"{name} of {os.path.abspath(script)}" if is_script else name
 
 
 def _code(code: CodeType) -> list[Any]:

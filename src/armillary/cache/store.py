@@ -33,6 +33,9 @@ class Store(Protocol):
     of :func:`armillary.cache.open`, gives one. All methods may be called from any thread.
     :func:`armillary.cache.encode` and :func:`armillary.cache.decode` make bytes of values and
     values of bytes, for stores that keep bytes.
+
+    A store that other processes share may also have ``computing(key)``, which gives a context
+    manager: it is held while a value is computed, and no other process should get it meanwhile.
     """
 
     def get(self, key: bytes, default: Any = None) -> Any:

@@ -132,8 +132,13 @@ def _mistyped(registry: Registry) -> list[str]:
     for variable in ("ARMILLARY_PLUGINS", "ARMILLARY_BLOCK"):
         for name in sorted((settings.names(variable) or frozenset()) - there):
             problems.append(f"{variable} names {name!r}, and no plugin of that name is installed")
-    scopes = (*registry.operations, *FAMILY_HOOKS, None)
+    scopes = (*_selected(registry), *FAMILY_HOOKS, None)
     return problems + [unanswered_variable(registry, scope) for scope in scopes]
+
+
+def _selected(registry: Registry) -> list[str]:
+    """The operations for which a backend is selected."""
+    return [operation for operation in registry.operations if operation not in BY_NAME]
 
 
 def _active(operation: str) -> tuple[str | None, str]:
@@ -234,7 +239,7 @@ def _conflict_row(conflict: Conflict) -> BackendStatus:
 def _settings(registry: Registry) -> list[settings.Setting]:
     scopes = {settings.backend_variable(None): "everything"}
     scopes |= {settings.backend_variable(family): family for family in FAMILY_HOOKS}
-    scopes |= {settings.backend_variable(o): o for o in registry.operations}
+    scopes |= {settings.backend_variable(o): o for o in _selected(registry)}
     found = settings.in_force(scopes)
     said = [("use_backend", scope, name) for scope, name in block_backends()]
     said += [("set_backend", scope, name) for scope, name in process_backends().items()]

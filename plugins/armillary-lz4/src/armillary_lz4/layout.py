@@ -94,6 +94,10 @@ def check_of(content: memoryview, stored: memoryview | bytes) -> int:
     return xxh3_64_intdigest(content, xxh3_64_intdigest(stored))
 
 
+#: Bytes of a block, at most; no encoder makes them as large, and LZ4 counts in 31 bits.
+LARGEST_BLOCK = 1 << 26
+
+
 def header(plan: Plan, length: int, block_size: int, blocks: list[tuple[int, int]]) -> bytes:
     """All that comes before the blocks, of which bytes stored and checksum are given."""
     lanes = bytes(b for pair in zip(plan.modes, plan.raw_masks, strict=True) for b in pair)
@@ -122,8 +126,8 @@ def parse(stored: memoryview, length: int) -> tuple[Plan, list[Block]]:
     version, lanes, predicted, unused, width, block_size, stored_length = _HEAD.unpack_from(stored)
     if version != VERSION:
         raise ValueError(f"the stored bytes are of version {version}, but {VERSION} can be read")
-    if block_size == 0:
-        raise ValueError("the stored bytes are damaged: blocks have no bytes")
+    if not 0 < block_size <= LARGEST_BLOCK:
+        raise ValueError(f"the stored bytes are damaged: blocks have {block_size} bytes")
     n_blocks = -(-stored_length // block_size)
     table = _HEAD.size + 2 * lanes
     end = table + n_blocks * _BLOCK.size

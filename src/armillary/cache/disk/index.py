@@ -193,9 +193,17 @@ class Index:
         self._read_connection = self._write_connection = None
 
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Everything in the block is written, or nothing; no other process writes meanwhile."""
+    def transaction(self, *, wait: bool = True) -> Iterator[None]:
+        """Everything in the block is written, or nothing; no other process writes meanwhile.
+
+        Raises
+        ------
+        sqlite3.OperationalError
+            If another process writes, for too long, or at all if ``wait`` is false.
+        """
         with self._write_lock:
+            timeout = BUSY_TIMEOUT if wait else 0.0
+            self._writer.execute(f"PRAGMA busy_timeout = {int(1000 * timeout)}")
             self._writer.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -219,6 +227,12 @@ class Index:
             cursor = self._reader.execute("SELECT * FROM state")
             names = [column[0] for column in cursor.description]
             return dict(zip(names, cursor.fetchone(), strict=True))
+
+    def count_of(self, now: float) -> int:
+        """How many entries there are that have not expired."""
+        with self._read_lock:
+            (number,) = self._reader.execute(_HOW_MANY, {"now": now}).fetchone()
+        return int(number)
 
     def rows(self, columns: Iterable[str], now: float) -> Iterator[tuple[Any, ...]]:
         """Columns of all entries that have not expired, the one that goes last first."""
@@ -324,12 +338,18 @@ class Index:
 
     def rank_anew(self, policy: str) -> None:
         """Give every entry its priority under another policy."""
-        by_cost = "(SELECT level FROM state) + uses * worth / stored_bytes"
-        # The order of last use; numbers of uses go on from there.
-        by_use = "(SELECT count(*) FROM entries AS other WHERE other.used < entries.used)"
-        self._writer.execute(
-            f"UPDATE entries SET priority = {by_cost if policy == 'cost' else by_use}"
-        )
+        if policy == "cost":
+            self._writer.execute(
+                "UPDATE entries SET "
+                "priority = (SELECT level FROM state) + uses * worth / stored_bytes"
+            )
+        else:
+            # The order of last use; numbers of uses go on from there.
+            self._writer.execute(
+                "UPDATE entries SET priority = ranked.number FROM (SELECT id, row_number() "
+                "OVER (ORDER BY used, id) AS number FROM entries) AS ranked "
+                "WHERE ranked.id = entries.id"
+            )
         self._writer.execute("UPDATE state SET level = 0, uses = uses + entries")
 
     def forget_everything(self, folder: str) -> None:
@@ -354,6 +374,12 @@ _FIND = "SELECT id, file, data, stored_bytes, cost, created, expires FROM entrie
 _ROOM = """
 SELECT folder, max_bytes, max_entries, policy, entries, stored_bytes, reserved_bytes, level, uses
 FROM state
+"""
+_HOW_MANY = """
+SELECT entries - (
+    SELECT count(*) FROM entries
+    WHERE expires IS NOT NULL AND (expires <= :now OR created > :now)
+) FROM state
 """
 _FIRST = "SELECT id, file, priority FROM entries ORDER BY priority, id LIMIT 1"
 _INSERT = """

@@ -26,6 +26,8 @@ WHOLE = 0
 _FLOCK = struct.Struct("@hhqqi")
 #: What each thread holds.
 _held = threading.local()
+#: Descriptors that hold something, of all threads.
+_descriptors: set[int] = set()
 
 
 def place_of(key: bytes) -> int:
@@ -54,7 +56,26 @@ def locked(path: Path, place: int) -> Iterator[None]:
             request = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, place, 1, 0)
             fcntl.fcntl(descriptor, fcntl.F_OFD_SETLKW, request)
         held.add((path, place))
+        _descriptors.add(descriptor)
         yield
     finally:
         held.discard((path, place))
+        _descriptors.discard(descriptor)
+        with contextlib.suppress(OSError):
+            # A child that was forked meanwhile has the descriptor, too: to close it is not enough.
+            request = _FLOCK.pack(fcntl.F_UNLCK, os.SEEK_SET, place, 1, 0)
+            fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, request)
         os.close(descriptor)
+
+
+def _after_fork() -> None:
+    # So that what the parent holds ends with it, however long the child lives.
+    for descriptor in _descriptors:
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
+    _descriptors.clear()
+    _held.__dict__.clear()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_after_fork)

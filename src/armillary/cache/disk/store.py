@@ -8,7 +8,9 @@ without its file is a miss, a file without entry would stay for ever.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import os
 import platform
 import random
@@ -18,10 +20,11 @@ import threading
 import time
 import uuid
 import warnings
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeVar
 
 from ...runtime.processes import process_began, still_runs
 from ...runtime.progress import reporting
@@ -47,6 +50,8 @@ LARGEST_PACKED = 1 << 13
 #: Entries whose hits are gathered for the next change; of more, a part is drawn by lot that counts
 #: for all, since to write down each would take longer than the hits did.
 MOST_PENDING, DRAWN = 4096, 1.0 / 8.0
+#: Seconds after which hits are written without a change, for those who only read.
+INTERVAL = 60.0
 #: Seconds after which whoever writes a file, maybe on another machine, is taken for dead. If he
 #: is not, his entry is not kept.
 LONGEST_WRITE = 3600.0
@@ -84,6 +89,34 @@ class EntryInfo(NamedTuple):
     created: float
     used: float
     expires: float | None
+
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def _mended(method: Method) -> Method:
+    """A method that begins anew, and goes on, where it finds the index damaged.
+
+    Raises
+    ------
+    OSError
+        If the index cannot be used for any other reason.
+    """
+
+    @functools.wraps(method)
+    def mended(self: DiskStore, *args: Any, **kwargs: Any) -> Any:
+        try:
+            try:
+                return method(self, *args, **kwargs)
+            except sqlite3.DatabaseError as error:
+                if not _is_damage(error):
+                    raise
+                self._begin_anew(error)
+                return method(self, *args, **kwargs)
+        except sqlite3.Error as error:
+            raise OSError(f"the cache at {str(self.path)!r} cannot be used: {error}") from error
+
+    return mended  # type: ignore[return-value]
 
 
 class DiskStore:
@@ -146,7 +179,8 @@ class DiskStore:
             "policy": None if policy is None else checked_policy(policy),
         }
         self._ttl = checked_ttl(ttl)
-        self._clock = time.time if clock is None else clock
+        # As SQLite has it, whatever kind of number it is.
+        self._clock = time.time if clock is None else lambda: float(clock())
         self._given_clock = clock
         self._level = level
         self._codec = _codec(codec, level)
@@ -154,12 +188,14 @@ class DiskStore:
         self._warned: set[str] = set()
         self._closed = False
         self._open()
+        _EVERY.add(self)
 
     def _open(self) -> None:
         folder.prepare(self.path)
         self._files = Files(self.path)
         self._counters = Counters()
         self._used: dict[int, int] = {}
+        self._written = time.monotonic()
         self._process = os.getpid()
         with locked(self.path / LOCK, WHOLE):
             try:
@@ -257,9 +293,15 @@ class DiskStore:
             self._counters.hits += 1
             self._counters.seconds_saved += found.cost or 0.0
             self._used[found.id] = self._used.pop(found.id, 0) + 1
+            due = time.monotonic() - self._written > INTERVAL
             if len(self._used) > MOST_PENDING:
                 drawn = [item for item in self._used.items() if random.random() < DRAWN]
                 self._used = {number: round(uses / DRAWN) for number, uses in drawn}
+        if due:
+            self._written = time.monotonic()
+            # Or later, if somebody else writes now.
+            with contextlib.suppress(sqlite3.OperationalError), self._change(wait=False):
+                pass
 
     def _drop(self, key: bytes, found: Found, reason: str) -> bool:
         """Remove an entry that is of no use; False if another took its place meanwhile."""
@@ -311,7 +353,7 @@ class DiskStore:
             "key": key,
             "file": None,
             "data": None,
-            "label": str(label),
+            "label": str(label).encode("utf-8", "backslashreplace").decode(),
             "stored_bytes": packed.stored_bytes,
             "raw_bytes": packed.raw_bytes,
             "cost": seconds,
@@ -349,7 +391,8 @@ class DiskStore:
             return self._take_in(row | {"file": name})
         except BaseException as error:
             self._files.remove(name)
-            with self._change() as index:
+            cleared = False
+            with contextlib.suppress(sqlite3.Error), self._change() as index:
                 cleared = not index.release(name)
             if cleared and isinstance(error, FileNotFoundError):
                 return False  # its folder went when the store was cleared
@@ -438,13 +481,14 @@ class DiskStore:
         return old is not None
 
     @contextlib.contextmanager
-    def _change(self) -> Iterator[Index]:
+    def _change(self, *, wait: bool = True) -> Iterator[Index]:
         """One transaction, which also writes what this process counted since the last."""
         with self._lock:
             used, self._used = self._used, {}
             counters, self._counters = self._counters, Counters()
         try:
-            with self._index.transaction():
+            with self._index.transaction(wait=wait):
+                self._written = time.monotonic()
                 if used:
                     self._index.use(used, self._clock())
                 self._index.count(**{name: getattr(counters, name) for name in COUNTS})
@@ -470,6 +514,7 @@ class DiskStore:
         """Hold a key while its value is computed, so that no other process computes it, too."""
         return locked(self.path / LOCK, place_of(checked_key(key)))
 
+    @_mended
     def delete(self, key: bytes) -> bool:
         """Forget a key; see :class:`armillary.cache.Store`."""
         key = checked_key(key)
@@ -477,6 +522,7 @@ class DiskStore:
         with self._change() as index:
             return self._remove_old(index, key)
 
+    @_mended
     def clear(self) -> None:
         """Forget everything; the counts stay."""
         self._require_open()
@@ -487,18 +533,20 @@ class DiskStore:
             shutil.rmtree(self.path / entries, ignore_errors=True)
         self._index.shrink()
 
+    @_mended
     def keys(self) -> Iterator[bytes]:
         """The keys there are; see :class:`armillary.cache.Store`."""
         self._require_open()
         return (key for (key,) in self._index.rows(("key",), self._clock()))
 
+    @_mended
     def entries(self) -> Iterator[EntryInfo]:
         """All entries, the one that goes last first."""
         self._require_open()
         self.flush()
         columns = ("hex(key)", *EntryInfo._fields[1:])
-        for row in self._index.rows(columns, self._clock()):
-            yield EntryInfo._make((row[0].lower(), *row[1:]))
+        rows = self._index.rows(columns, self._clock())
+        return (EntryInfo._make((row[0].lower(), *row[1:])) for row in rows)
 
     def verify(self, progress: Any = None) -> list[bytes]:
         """Read every entry; those that are damaged are removed.
@@ -523,6 +571,7 @@ class DiskStore:
                     report(done, len(keys))
         return damaged
 
+    @_mended
     def _is_whole(self, key: bytes) -> bool:
         """Whether an entry is as it was written; if not, it is removed."""
         found = self._index.find(key)
@@ -532,36 +581,41 @@ class DiskStore:
             self._value(key, found)
         except CodecUnavailable:
             return True  # its checksum was compared before
-        except (Damaged, OSError):
+        except (Damaged, OSError, TypeError, ValueError):  # the last two of a damaged row
             return not self._drop(key, found, "corrupt")
         return True
 
+    @_mended
     def __contains__(self, key: bytes) -> bool:
         key = checked_key(key)
         self._require_open()
         found = self._files.known(key) or self._index.find(key)
         return found is not None and not self._has_expired(found)
 
+    @_mended
     def __len__(self) -> int:
         self._require_open()
-        if self._ttl is None:
-            return int(self._index.state()["entries"])
-        return sum(1 for _ in self.keys())
+        return self._index.count_of(self._clock())
 
+    @_mended
     def stats(self) -> Stats:
         """What the store has done for all its processes; see :class:`armillary.cache.Stats`."""
         self._require_open()
-        with self._change() as index:
+        # Where nothing can be written, as on a full disk, is where one looks.
+        with contextlib.suppress(sqlite3.OperationalError), self._change() as index:
             self._clear_away(index)
         state = self._index.state()
-        names = ("hits", "misses", "stored", "refused", "failures", "entries", "stored_bytes")
-        more = ("raw_bytes", "max_bytes", "max_entries", "seconds_saved")
+        with self._lock:
+            counts = {name: state[name] + getattr(self._counters, name) for name in COUNTS}
+        now = ("entries", "stored_bytes", "raw_bytes", "max_bytes", "max_entries")
         return Stats(
-            **{name: state[name] for name in (*names, *more)},
+            **counts,
+            **{name: state[name] for name in now},
             evictions={reason: state[column] for reason, column in EVICTED.items()},
         )
 
     @property
+    @_mended
     def journal(self) -> str:
         """How the index is written: "wal", or another way and why."""
         return str(self._index.state()["journal"])
@@ -621,6 +675,11 @@ class DiskStore:
         codec = None if self._codec is None else self._codec.name
         return _reopened, (str(self.path), self._ttl, codec, self._level)
 
+    def __del__(self) -> None:
+        # What was counted would be lost with a store that nobody closes.
+        with contextlib.suppress(Exception):
+            self.close()
+
     def __enter__(self) -> Self:
         return self
 
@@ -636,7 +695,15 @@ class DiskStore:
         return f"<DiskStore {str(self.path)!r}: {'closed' if self._closed else self.stats()}>"
 
 
+_EVERY: weakref.WeakSet[DiskStore] = weakref.WeakSet()
 _began_at: dict[int, float] = {}
+
+
+@atexit.register
+def _write_counts() -> None:
+    for store in list(_EVERY):
+        with contextlib.suppress(Exception):
+            store.close()
 
 
 def _began(process: int) -> float:
@@ -676,6 +743,8 @@ def _share_of_disk(path: Path) -> int:
 
 def _is_damage(error: sqlite3.DatabaseError) -> bool:
     """Whether an index cannot be read, rather than not now or not by us."""
+    # Our own verdict on its tables has no code; nor have misuses, which are of kinds of their own.
     name = getattr(error, "sqlite_errorname", "") or ""
-    no_code = not name and not isinstance(error, sqlite3.OperationalError)
-    return no_code or name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
+    return type(error) is sqlite3.DatabaseError and (
+        not name or name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 import weakref
@@ -58,11 +59,19 @@ class Watcher:
         """Watch for a store until it is gone or :meth:`leave` is called."""
         with self._lock:
             self._stores.add(store)
-            if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(
-                    target=self._look, name="armillary-memory", daemon=True
-                )
-                self._thread.start()
+            self._begin()
+
+    def _begin(self) -> None:
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._look, name="armillary-memory", daemon=True)
+            self._thread.start()
+
+    def after_fork(self) -> None:
+        """Watch on this side of a fork, too, where there is no thread, for the stores there are."""
+        self._lock = threading.Lock()
+        self._thread = None
+        if len(self._stores):
+            self._begin()
 
     def leave(self, store: GivesBack) -> None:
         """Watch for a store no more."""
@@ -82,3 +91,6 @@ class Watcher:
 
 
 WATCHER = Watcher()
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=WATCHER.after_fork)

@@ -16,12 +16,12 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Self
 
 from ...runtime.memory import total_memory
 from ..codec import Codec
-from ..encoding import Builder, Damaged, Tree, builder
-from ..entry import Packed, pack, raw_buffers
+from ..encoding import Builder, Damaged, builder
+from ..entry import SHORT, Packed, described, pack, raw_buffers
 from ..keys import checked_key
 from ..limits import checked_bytes, checked_clock, checked_entries, checked_ttl
 from ..policy import checked_cost, checked_policy, worth
@@ -41,19 +41,19 @@ class _Entry:
         "buffers",
         "build",
         "created",
+        "description",
         "level",
         "raw_bytes",
         "raw_lengths",
         "seconds",
         "stored_bytes",
-        "tree",
         "used",
         "uses",
         "worth",
     )
 
     build: Builder | None
-    tree: Tree
+    description: bytes
     buffers: list[Any]
     raw_lengths: list[int]
     stored_bytes: int
@@ -72,8 +72,8 @@ class MemoryStore:
     Parameters
     ----------
     max_bytes : int or str, optional
-        The budget, of entries as they are stored. None means a tenth of the machine's memory (or
-        of the control group's).
+        The budget, of entries as they are stored; what Python needs around each, some 800 bytes,
+        does not count. None means a tenth of the machine's memory (or of the control group's).
     max_entries : int, optional
         Most entries. None is no limit.
     ttl : float, optional
@@ -172,8 +172,10 @@ class MemoryStore:
 
     def _decoded(self, key: bytes, entry: _Entry, default: Any) -> Any:
         try:
-            buffers = raw_buffers(entry.buffers, entry.raw_lengths, cast(Codec, self._codec))
-            return builder(entry.tree, buffers)()
+            _, tree = described(entry.description)
+            if self._codec is None:
+                return builder(tree, entry.buffers)()
+            return builder(tree, raw_buffers(entry.buffers, entry.raw_lengths, self._codec))()
         except Damaged:
             with self._lock:
                 self._counters.hits -= 1
@@ -304,11 +306,13 @@ class MemoryStore:
 
     def _tidy(self) -> None:
         """Make heaps anew in which most records are of entries that went."""
-        most = STALE * len(self._entries) + 64
-        if len(self._heap) > most:
-            self._heap = [(self._priority(e), e.used, k) for k, e in self._entries.items()]
-            heapq.heapify(self._heap)
-        if len(self._oldest) > most:
+        if max(len(self._heap), len(self._oldest)) > STALE * len(self._entries) + 64:
+            self._order_anew()
+
+    def _order_anew(self) -> None:
+        self._heap = [(self._priority(e), e.used, k) for k, e in self._entries.items()]
+        heapq.heapify(self._heap)
+        if self._ttl is not None:
             self._oldest = [(e.created, e.used, k) for k, e in self._entries.items()]
             heapq.heapify(self._oldest)
 
@@ -349,7 +353,8 @@ class MemoryStore:
     def __contains__(self, key: bytes) -> bool:
         with self._lock:
             self._require_open()
-            entry = self._entries.get(checked_key(key))
+            key = checked_key(key)
+            entry = self._entries.get(key)
             return entry is not None and not self._has_expired(key, entry)
 
     def __len__(self) -> int:
@@ -384,8 +389,12 @@ class MemoryStore:
             raise ValueError("the store is closed")
 
     def _after_fork(self) -> None:
-        # Another thread may have held the lock, and is not there to give it back.
+        # Another thread may have been at work, and is not there to end it.
         self._lock = threading.Lock()
+        self._reserved = 0
+        self._stored_bytes = sum(entry.stored_bytes for entry in self._entries.values())
+        self._raw_bytes = sum(entry.raw_bytes for entry in self._entries.values())
+        self._order_anew()
 
     def __enter__(self) -> Self:
         return self
@@ -405,10 +414,12 @@ class MemoryStore:
 
 def _new_entry(packed: Packed, seconds: float | None) -> _Entry:
     entry = _Entry()
-    entry.tree, entry.raw_lengths = packed.tree, [place.raw for place in packed.places]
+    entry.description, entry.raw_lengths = packed.description, [p.raw for p in packed.places]
     entry.buffers = [bytes(buffer) for buffer in packed.buffers]
     coded = any(place.stored < place.raw for place in packed.places)
-    entry.build = None if coded else builder(entry.tree, entry.buffers)
+    # Of a long list what builds it takes twenty times the room of its description.
+    at_each_hit = coded or len(packed.description) > SHORT
+    entry.build = None if at_each_hit else builder(packed.tree, entry.buffers)
     entry.stored_bytes, entry.raw_bytes = packed.without_gaps
     entry.seconds, entry.worth = seconds or 0.0, worth(seconds, entry.raw_bytes)
     entry.uses = 1
