@@ -18,6 +18,12 @@ def ctrl_c() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(autouse=True)
+def no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is tested is computed, whatever the environment of who tests asks for."""
+    monkeypatch.delenv("ARMILLARY_CACHE", raising=False)
+
+
 @pytest.fixture(scope="session")
 def transit_data() -> Path:
     """The folder of real light curves; tests that need it are skipped where it is not."""

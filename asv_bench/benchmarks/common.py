@@ -6,12 +6,16 @@ installed version, so that results of different versions stay comparable.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from asv_runner.benchmarks.mark import SkipNotImplemented
 
 import armillary as arm
+
+# What is timed is computed.
+os.environ.pop("ARMILLARY_CACHE", None)
 
 Track = TypeVar("Track", bound=Callable[..., Any])
 

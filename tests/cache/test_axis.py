@@ -758,3 +758,54 @@ class Unlocked(MemoryStore):
 def test_a_lock_that_fails_costs_nothing_but_a_warning():
     with Unlocked() as store, pytest.warns(CacheWarning, match="no locks here"):
         assert not bls(cache=store).provenance.cache_hit
+
+
+def test_a_store_that_cannot_read_an_entry_may_have_it_replaced():
+    class Unreadable(MemoryStore):
+        def get(self, key, default=None):
+            if self.unreadable:
+                raise OSError("no such luck")
+            return super().get(key, default)
+
+    with Unreadable() as store:
+        store.unreadable = True
+        with pytest.warns(CacheWarning, match="no such luck"):
+            bls(cache=store)
+        store.unreadable = False
+        assert bls(cache=store).provenance.cache_hit
+
+
+def test_what_a_backend_wraps_counts_with_its_version(memory, monkeypatch):
+    store = memory()
+    bls(cache=store)
+    registry = get_registry()
+    cpu = registry.backends("search.bls")["cpu"]
+    record = dataclasses.replace(cpu.record, depends=("numpy",))
+    wrapping = dataclasses.replace(cpu, record=record)
+    monkeypatch.setitem(registry.implementations["search.bls"], "cpu", wrapping)
+    assert not bls(cache=store).provenance.cache_hit
+    monkeypatch.setattr("armillary.cache.axis.version_of", lambda distribution: "99")
+    assert not bls(cache=store).provenance.cache_hit
+    assert bls(cache=store).provenance.cache_hit
+
+
+def test_a_model_is_read_only_whether_it_was_computed_or_not(memory):
+    store, found = memory(), isophotes()
+    for _ in range(2):
+        assert not arm.fit.ellipse_model(GALAXY, found, cache=store).flags.writeable
+    assert arm.fit.ellipse_model(GALAXY, found).flags.writeable
+
+
+def test_a_named_store_that_somebody_closed_is_opened_again():
+    for _ in range(2):
+        with arm.use_cache("memory") as store:
+            assert not bls().provenance.cache_hit
+        store.close()
+
+
+def test_checks_compute_whatever_is_kept(memory):
+    from armillary.testing import run_checks
+
+    with arm.use_cache(memory()) as store:
+        run_checks("crossmatch.within", "cpu")
+        assert len(store) == 0

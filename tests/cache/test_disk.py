@@ -1448,6 +1448,7 @@ def test_a_store_that_cannot_be_written_to_can_still_be_looked_at(disk, monkeypa
 
     monkeypatch.setattr(store._index, "use", full)
     assert (store.stats().hits, store.stats().entries) == (1, 1)
+    monkeypatch.undo()
 
 
 @pytest.mark.parametrize("method", ["keys", "stats", "entries", "verify", "clear", "__len__"])

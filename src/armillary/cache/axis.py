@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from .._version import __version__
 from ..plugins.contracts import CONTRACTS
+from ..plugins.installed import version_of
 from ..plugins.records import Provenance
 from ..plugins.select import Plan
 from .encoding import encode_value, private
@@ -75,6 +76,7 @@ def answered(
             "operation": record.operation,
             "contract": CONTRACTS[record.operation],
             "backend": [record.name, backend.distribution, backend.version, record.precision],
+            "depends": [version_of(distribution) for distribution in record.depends],
             "identity": dict(identity),
         }
     )
@@ -133,7 +135,10 @@ def kept_or_computed(
 
 
 class _Guarded:
-    """A store for one call; what it raises is warned of, once, and then it is left alone."""
+    """A store for one call; what it raises is warned of, once, and it is not asked again.
+
+    To put a value is tried all the same: it may take the place of the one that cannot be read.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -150,7 +155,8 @@ class _Guarded:
 
     def put(self, key: bytes, value: Any, cost: float, label: str) -> None:
         """Keep a value."""
-        self._try("written", None, lambda: self._store.put(key, value, cost=cost, label=label))
+        put = self._store.put
+        self._try("written", None, lambda: put(key, value, cost=cost, label=label), anyway=True)
 
     @contextlib.contextmanager
     def computing(self, key: bytes) -> Iterator[None]:
@@ -163,12 +169,16 @@ class _Guarded:
             self._try("locked", None, lambda: held.enter_context(computing(key)))
             yield
 
-    def _try(self, what: str, otherwise: Value, call: Callable[[], Value]) -> Value:
-        if not self._works:
+    def _try(
+        self, what: str, otherwise: Value, call: Callable[[], Value], *, anyway: bool = False
+    ) -> Value:
+        if not self._works and not anyway:
             return otherwise
         try:
             return call()
         except Exception as error:
+            if not self._works:
+                return otherwise
             self._works = False
             warnings.warn(
                 f"{type(self._store).__name__} could not be {what}: {type(error).__name__}: "

@@ -111,7 +111,7 @@ def _opened(store: Any, argument: str) -> Store:
 def store_named(name: str) -> Store:
     """The store of this process that has a name; the first call opens it."""
     with _lock:
-        if name not in _named:
+        if name not in _named or getattr(_named[name], "closed", False):
             _named[name] = open(name)
         return _named[name]
 

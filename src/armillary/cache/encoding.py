@@ -187,6 +187,8 @@ def _bytes(value: bytes, buffers: list[Buffer], what: str) -> Tree:
 
 def _array(value: np.ndarray, buffers: list[Buffer], what: str) -> Tree:
     dtype = _dtype_tree(value.dtype, what)
+    if not value.dtype.itemsize:
+        raise TypeError(f"{what} is an array of {value.dtype}, whose elements have no bytes")
     if value.dtype.names is not None:
         value = _without_holes(value)
     flat = np.ascontiguousarray(value).reshape(-1)
@@ -217,7 +219,7 @@ def _scalar(value: np.generic, what: str) -> Tree:
 
 
 def _dtype_tree(dtype: np.dtype, what: str) -> Tree:
-    if dtype.hasobject or dtype.kind not in _PLAIN_KINDS or not dtype.itemsize:
+    if dtype.hasobject or dtype.kind not in _PLAIN_KINDS:
         raise TypeError(f"{what} is an array of {dtype}, which cannot be cached: use {ALLOWED}")
     if dtype.names is None and dtype.subdtype is None:
         return dtype.str
@@ -344,6 +346,8 @@ def _build_bytes(index: int, length: int, buffers: Sequence[Any]) -> Builder:
 
 def _build_array(dtype: Tree, shape: list[int], index: int, buffers: Sequence[Any]) -> Builder:
     kind = _dtype(dtype)
+    if not kind.itemsize:
+        raise Damaged("elements of an array have no bytes")
     n_bytes = math.prod(shape) * kind.itemsize
     buffer = buffers[index]
     if len(buffer) != n_bytes:
@@ -374,8 +378,8 @@ def _simple_dtype(name: str) -> np.dtype:
 
 
 def _without_objects(dtype: np.dtype) -> np.dtype:
-    if dtype.hasobject or not dtype.itemsize:
-        raise Damaged("arrays of objects, or of nothing, are not read")
+    if dtype.hasobject:
+        raise Damaged("arrays of objects are not read")
     return dtype
 
 
@@ -454,8 +458,3 @@ _BUILDERS: dict[str, Callable[..., Builder]] = {
     "o": _build_dataclass,
     "w": _build_arrow,
 }
-
-
-def raw_bytes(buffers: Sequence[Buffer]) -> int:
-    """Bytes of all buffers."""
-    return sum(len(buffer.data) for buffer in buffers)

@@ -44,6 +44,8 @@ class Store(Protocol):
     def put(self, key: bytes, value: Any, *, cost: float | None = None, label: str = "") -> bool:
         """Keep a value that took ``cost`` seconds to compute; False if it does not fit.
 
+        What was there under the key is forgotten either way, and nothing else for one that is
+        refused.
         The label is for people who look at lists of entries; a store may leave it.
         """
 

@@ -6,9 +6,16 @@ whoever's it is.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import Distribution, EntryPoint, distributions
+from importlib.metadata import (
+    Distribution,
+    EntryPoint,
+    PackageNotFoundError,
+    distributions,
+    version,
+)
 
 from . import settings
 from .isolation import Raised, isolated
@@ -70,3 +77,12 @@ def _mentions(group: str, distribution: Distribution, error: BaseException) -> b
             return group in (distribution.read_text(FILE) or "")
     except Raised:
         return False
+
+
+@functools.cache
+def version_of(distribution: str) -> str:
+    """The version of a distribution; an empty string if it is not installed."""
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return ""

@@ -38,6 +38,9 @@ class Implementation:
         Kinds of array that the target owns: the top-level module of their type.
     precision : str
         Precision of the computation, ``"float64"`` or ``"float32"``.
+    depends : tuple of str
+        Distributions whose version may change the result, such as the package that is wrapped: a
+        cache does not serve what another version computed.
     can_run : str or None
         ``"module:function"`` of a function that takes a :class:`Request` and
         returns True or a sentence that says why not. None means always.
@@ -65,6 +68,7 @@ class Implementation:
     citation: str = ""
     arrays: tuple[str, ...] = ("numpy",)
     precision: str = "float64"
+    depends: tuple[str, ...] = ()
     can_run: str | None = None
 
     def __post_init__(self) -> None:
@@ -86,6 +90,8 @@ class Implementation:
             raise ValueError(f'precision must be "float64" or "float32", not {self.precision!r}')
         if not isinstance(self.arrays, tuple) or not all(isinstance(a, str) for a in self.arrays):
             raise TypeError(f"arrays must be a tuple of strings, not {self.arrays!r}")
+        if not isinstance(self.depends, tuple) or not all(isinstance(d, str) for d in self.depends):
+            raise TypeError(f"depends must be a tuple of strings, not {self.depends!r}")
         if not self.arrays:
             raise ValueError('arrays must name at least one kind of array, such as "numpy"')
         if self.can_run is not None:

@@ -542,6 +542,10 @@ def too_large_for_the_budget(backend: str) -> None:
         said = store.stats()
         require(said.refused == 1, f"refused is {said.refused}, not 1")
         require(sum(said.evictions.values()) == 0, f"evictions are {dict(said.evictions)}")
+    with opened(backend, max_bytes=10_000) as store:
+        put(store, "replaced", 1)
+        put(store, "replaced", noise(1, 20_000))
+        require(not is_there(store, "replaced"), "what was there before is given for what is not")
 
 
 @SUITE.check

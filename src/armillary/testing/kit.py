@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from ..cache.choice import use_cache
 from ..plugins.errors import BrokenCanRun, UnknownBackend
 from ..plugins.isolation import Raised, in_short, isolated
 from ..plugins.records import Request
@@ -211,7 +212,8 @@ def run_check(check: Check, backend: str, waiver: str | None = None) -> Outcome:
     error: Exception | None = None
     begin = time.perf_counter()
     try:
-        with isolated():
+        # What a cache kept from an earlier run says nothing of this backend.
+        with isolated(), use_cache(None):
             check.function(backend)
     except Raised as raised:
         error = _as_exception(raised.error)

@@ -48,6 +48,7 @@ def armillary_search() -> Iterator[Implementation]:
         summary="BoxLeastSquares, objective likelihood, one thread",
         url="https://docs.astropy.org/en/stable/timeseries/bls.html",
         citation="Astropy Collaboration (2022), ApJ 935, 167",
+        depends=("astropy",),
         can_run="armillary_peers.installed:astropy",
     )
     yield Implementation(
@@ -58,6 +59,7 @@ def armillary_search() -> Iterator[Implementation]:
         summary="fast-folding BLS on its own trial periods, the nearest for each asked for",
         url="https://gerbls.readthedocs.io",
         citation="GERBLS (Ment), https://github.com/kment/GERBLS",
+        depends=("gerbls",),
         can_run="armillary_peers.installed:gerbls",
     )
 
@@ -73,6 +75,7 @@ def armillary_fit() -> Iterator[Implementation]:
             summary=f"{summary}, one thread",
             url="https://photutils.readthedocs.io/en/stable/user_guide/isophote.html",
             citation="photutils (Bradley et al.), https://doi.org/10.5281/zenodo.596036",
+            depends=("photutils",),
             can_run="armillary_peers.installed:photutils",
         )
 
@@ -89,6 +92,7 @@ def armillary_crossmatch() -> Iterator[Implementation]:
                 summary=summary,
                 url=url,
                 citation=citation,
+                depends=("scikit-learn" if name == "sklearn" else name,),
                 can_run=f"armillary_peers.installed:{name}",
             )
 
@@ -103,5 +107,6 @@ def armillary_convert() -> Iterator[Implementation]:
         summary="UVData: read, fast_concat, phase, write_ms or write_uvh5; all in memory",
         url="https://pyuvdata.readthedocs.io",
         citation="Keating et al. (2025), JOSS 10, 7482; Hazelton et al. (2017), JOSS 2, 140",
+        depends=("pyuvdata",),
         can_run="armillary_peers.installed:pyuvdata",
     )

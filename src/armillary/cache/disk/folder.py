@@ -40,6 +40,8 @@ def chosen_path(path: Any) -> Path:
         return default_path().absolute()
     if not isinstance(path, str | os.PathLike):
         raise TypeError(f"path must be a path or None, not {path!r}")
+    if not os.fspath(path):
+        raise ValueError("path must name a folder; it is empty")
     return Path(os.fspath(path)).expanduser().absolute()
 
 

@@ -51,21 +51,30 @@ def locked(path: Path, place: int) -> Iterator[None]:
     except OSError:
         yield
         return
+    process = os.getpid()
+    _descriptors.add(descriptor)
     try:
         with contextlib.suppress(OSError):  # some network file systems cannot
             request = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, place, 1, 0)
             fcntl.fcntl(descriptor, fcntl.F_OFD_SETLKW, request)
         held.add((path, place))
-        _descriptors.add(descriptor)
         yield
     finally:
-        held.discard((path, place))
-        _descriptors.discard(descriptor)
-        with contextlib.suppress(OSError):
-            # A child that was forked meanwhile has the descriptor, too: to close it is not enough.
-            request = _FLOCK.pack(fcntl.F_UNLCK, os.SEEK_SET, place, 1, 0)
-            fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, request)
-        os.close(descriptor)
+        _end(process, descriptor, held, (path, place))
+
+
+def _end(
+    process: int, descriptor: int, held: set[tuple[Path, int]], what: tuple[Path, int]
+) -> None:
+    if os.getpid() != process:
+        return  # on the other side of a fork the descriptor is closed, or somebody else's by now
+    held.discard(what)
+    _descriptors.discard(descriptor)
+    with contextlib.suppress(OSError):
+        # A child that was forked meanwhile has the descriptor, too: to close it is not enough.
+        request = _FLOCK.pack(fcntl.F_UNLCK, os.SEEK_SET, what[1], 1, 0)
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, request)
+    os.close(descriptor)
 
 
 def _after_fork() -> None:

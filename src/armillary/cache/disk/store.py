@@ -335,8 +335,8 @@ class DiskStore:
         Returns
         -------
         bool
-            False if it is larger than the budget (nothing is evicted then), or could not be
-            written, of which a :class:`CacheWarning` tells once.
+            False if it is larger than the budget (nothing is evicted then but what was there under
+            this key), or could not be written, of which a :class:`CacheWarning` tells once.
 
         Raises
         ------
@@ -373,16 +373,18 @@ class DiskStore:
             room = self._room_beside_others(index, row["stored_bytes"])
             if room is not None:
                 self._replace(index, room, row | {"data": data})
+            else:
+                self._remove_old(index, row["key"])
         return room is not None
 
     def _put_large(self, row: dict[str, Any], packed: Packed) -> bool:
         n_bytes = row["stored_bytes"]
         with self._change() as index:
+            # What was there is not the value of the key any more, whatever comes of the new one.
+            self._remove_old(index, row["key"])
             room = self._room_beside_others(index, n_bytes)
             if room is None:
                 return False
-            if self._remove_old(index, row["key"]):
-                room = index.room()
             self._make_room(index, room, n_bytes)
             name = new_name(room.folder, row["key"])
             index.reserve(name, n_bytes, self._holder(), self._clock())
@@ -634,10 +636,10 @@ class DiskStore:
             raise ValueError("the store is closed")
         if self._process != os.getpid():
             # What the other side of a fork has counted, it writes itself.
-            self._process = os.getpid()
             self._lock = threading.Lock()
             self._counters, self._used = Counters(), {}
             self._files = Files(self.path)
+            self._process = os.getpid()
 
     def _require_own_index(self) -> None:
         """Open the index anew where another process found it damaged and began another."""
@@ -690,6 +692,11 @@ class DiskStore:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        return self._closed
 
     def __repr__(self) -> str:
         return f"<DiskStore {str(self.path)!r}: {'closed' if self._closed else self.stats()}>"

@@ -205,7 +205,8 @@ class MemoryStore:
         Returns
         -------
         bool
-            False if it is larger than the budget; nothing is evicted then.
+            False if it is larger than the budget; nothing is evicted then but what was there
+            under this key.
 
         Raises
         ------
@@ -220,11 +221,12 @@ class MemoryStore:
         seconds = checked_cost(cost)
         with self._lock:
             self._require_open()
+            # What was there is not the value of the key any more, whatever comes of the new one.
+            if key in self._entries:
+                self._remove(key)
             if self._reserved + stored_bytes > self._max_bytes:
                 self._counters.refused += 1
                 return False
-            if key in self._entries:
-                self._remove(key)
             # Room is made before there are two of it.
             self._make_room(stored_bytes)
             self._reserved += stored_bytes
@@ -406,6 +408,11 @@ class MemoryStore:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        return self._closed
 
     def __repr__(self) -> str:
         coded = f", codec {self._codec.name!r}" if self._codec is not None else ""

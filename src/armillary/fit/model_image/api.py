@@ -64,7 +64,8 @@ def ellipse_model(
         Backend to use; None lets the selection decide (``arm.explain("fit.ellipse_model")``).
     cache : Store or str, optional
         Where the model is looked up and kept: a store, or the name of one ("memory", "disk").
-        None means that of :func:`armillary.use_cache` or ``ARMILLARY_CACHE``, else none.
+        None means that of :func:`armillary.use_cache` or ``ARMILLARY_CACHE``, else none. With one
+        the model is read-only.
     threads : int, optional
         Threads; None means ``ARMILLARY_THREADS`` or every processor. The model does not depend
         on it.
@@ -132,7 +133,10 @@ def ellipse_model(
         return checked_arrays(plan, result, {"model": shape})["model"]
 
     identity = {"shape": shape, **arguments, **options, "fill": fill}
-    return answered(plan, identity, compute, store).value
+    model = answered(plan, identity, compute, store).value
+    if store is not None:
+        model.setflags(write=False)  # as it will be when it comes from the store
+    return model
 
 
 def _shape(shape_or_image: Any) -> tuple[int, int]:

@@ -26,10 +26,10 @@ class LruStore:
             raise ValueError(f"cost must be seconds, 0 or more, or None, not {cost!r}")
         data = encode(value)
         with self.lock:
+            self._remove(checked(key))
             if len(data) > self.max_bytes:
                 self.counts["refused"] += 1
                 return False
-            self._remove(checked(key))
             while self.n_bytes + len(data) > self.max_bytes:
                 self._remove(next(iter(self.entries)))
                 self.counts["evicted"] += 1

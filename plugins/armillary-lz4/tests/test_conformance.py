@@ -1,0 +1,3 @@
+from armillary.testing import conformance
+
+test_store = conformance("cache.open", "lz4")
