@@ -102,7 +102,7 @@ class Beside:
     @property
     def met(self) -> bool:
         """Whether the ratio is what is asked for."""
-        return self.ratio >= self.target if self.at_least else self.ratio <= self.target
+        return bool(self.ratio >= self.target if self.at_least else self.ratio <= self.target)
 
 
 # ------------------------------------------------------------------ ratios

@@ -99,7 +99,7 @@ def saved(
     for number in trace.accesses:
         key = int(number).to_bytes(16, "little")
         if get(key) is not None:
-            total += trace.costs[number]
+            total += float(trace.costs[number])
         else:
             put(key, bytes(trace.lengths[number]), trace.costs[number])
     return total
