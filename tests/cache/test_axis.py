@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import sys
 import threading
@@ -809,3 +810,17 @@ def test_checks_compute_whatever_is_kept(memory):
     with arm.use_cache(memory()) as store:
         run_checks("crossmatch.within", "cpu")
         assert len(store) == 0
+
+
+class StuckLock(MemoryStore):
+    """A store whose lock cannot be given back."""
+
+    @contextlib.contextmanager
+    def computing(self, key):
+        yield
+        raise OSError("still locked")
+
+
+def test_a_lock_that_cannot_be_given_back_costs_nothing_but_a_warning():
+    with StuckLock() as store, pytest.warns(CacheWarning, match="still locked"):
+        assert not bls(cache=store).provenance.cache_hit

@@ -30,7 +30,8 @@ from armillary.cache import MISSING, CacheWarning, DiskStore, key_of
 from armillary.cache.disk import files as files_module
 from armillary.cache.disk import folder as folder_module
 from armillary.cache.disk.files import KEPT
-from armillary.cache.disk.store import LARGEST_PACKED, LONGEST_WRITE, MOST_PENDING
+from armillary.cache.disk.space import LONGEST_WRITE
+from armillary.cache.disk.store import LARGEST_PACKED, MOST_PENDING
 from armillary.cache.entry import pack
 from armillary.testing.cache_values import difference, plain_values
 
@@ -1464,3 +1465,28 @@ def test_every_method_begins_anew_where_the_index_is_damaged(disk, folder, metho
     with pytest.warns(CacheWarning, match="begins anew"):
         getattr(store, method)()
     assert store.put(key_of("new"), 1) and store.get(key_of("new")) == 1
+
+
+@forks
+def test_a_child_that_is_forked_while_a_key_is_held_closes_no_file_of_its_own(disk, tmp_path):
+    store = disk()
+    ours = tmp_path / "of the child"
+
+    def in_the_child(holding):
+        # The number of the lock's descriptor is free now, and is given to this file.
+        with open(ours, "w") as file:
+            holding.close()
+            os.fstat(file.fileno())
+
+    with contextlib.ExitStack() as holding:
+        holding.enter_context(store.computing(key_of("key")))
+        in_child(in_the_child, holding)
+
+
+def test_the_mapping_of_a_file_that_was_removed_is_let_go(disk):
+    store = disk()
+    store.put(key_of("large"), np.zeros(LARGE))
+    store.get(key_of("large"))
+    assert len(store._files._kept) == 1
+    store.delete(key_of("large"))
+    assert len(store._files._kept) == 0

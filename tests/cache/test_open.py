@@ -172,3 +172,19 @@ def test_a_missing_value_is_told_from_every_value():
             store.put(key_of("x"), value)
             assert store.get(key_of("x"), arm.cache.MISSING) is not arm.cache.MISSING
         assert store.get(key_of("y"), arm.cache.MISSING) is arm.cache.MISSING
+
+
+def test_an_option_that_a_store_lacks_is_named_with_those_it_has():
+    with pytest.raises(
+        TypeError, match=r"'memory'.* has no option 'path'; its options are max_bytes"
+    ):
+        arm.cache.open("memory", path="somewhere")
+
+
+def test_an_argument_of_memoize_is_called_by_its_own_name():
+    @arm.cache.memoize(store=3)
+    def f(x):
+        return x
+
+    with pytest.raises(TypeError, match=r"^store must be a store"):
+        f(1)

@@ -149,3 +149,19 @@ def test_a_closed_store_is_not_asked(quick):
     store = filled()
     store.close()
     assert store not in quick._stores
+
+
+def test_a_look_that_fails_is_not_the_last(monkeypatch):
+    looks = []
+
+    def failing(stores):
+        looks.append(list(stores))
+        raise OSError("the control group is gone")
+
+    monkeypatch.setattr("armillary.cache.memory.pressure.relieve", failing)
+    monkeypatch.setattr("armillary.cache.memory.pressure.INTERVAL", 0.01)
+    watcher = Watcher()
+    with MemoryStore() as store:
+        watcher.watch(store)
+        until(lambda: len(looks) > 1)
+        watcher.leave(store)

@@ -107,3 +107,15 @@ def test_headers_that_are_wrong_with_a_right_checksum_do_no_harm(name: str) -> N
                 continue
             # Another way to say the same, such as a larger size of the only block.
             assert into == array.tobytes(), (i, change)
+
+
+@pytest.mark.parametrize("block_size", [0, (1 << 26) + 1, (1 << 32) - 1])
+def test_blocks_that_nobody_makes_are_refused(block_size: int) -> None:
+    array = np.arange(100_000, dtype=np.uint32)
+    stored = bytearray(stored_form(array))
+    head, check = struct.calcsize("<BBBBIIQ"), struct.calcsize("<Q")
+    struct.pack_into("<I", stored, head - 12, block_size)
+    # With a checksum that is right, as somebody would write who knows how.
+    end = head + 2 * stored[1] + 12 * -(-array.nbytes // 262144)
+    struct.pack_into("<Q", stored, end, xxh3_64_intdigest(bytes(stored[:end])))
+    assert check == 8 and refuses(stored, array.nbytes)

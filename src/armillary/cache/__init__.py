@@ -9,7 +9,8 @@ from .._lazy import attach
 if TYPE_CHECKING:
     from .api import decode, encode, open
     from .choice import use_cache
-    from .disk.store import DiskStore, EntryInfo
+    from .disk.info import EntryInfo
+    from .disk.store import DiskStore
     from .errors import CacheWarning
     from .keys import key_of
     from .memoize import memoize
@@ -39,7 +40,7 @@ __getattr__, __dir__ = attach(
         "MISSING": ".store",
         "CacheWarning": ".errors",
         "DiskStore": ".disk.store",
-        "EntryInfo": ".disk.store",
+        "EntryInfo": ".disk.info",
         "MemoryStore": ".memory.store",
         "Stats": ".stats",
         "Store": ".store",

@@ -165,9 +165,12 @@ class _Guarded:
         if computing is None:
             yield
             return
-        with contextlib.ExitStack() as held:
-            self._try("locked", None, lambda: held.enter_context(computing(key)))
+        held = contextlib.ExitStack()
+        self._try("locked", None, lambda: held.enter_context(computing(key)))
+        try:
             yield
+        finally:
+            self._try("unlocked", None, held.close, anyway=True)
 
     def _try(
         self, what: str, otherwise: Value, call: Callable[[], Value], *, anyway: bool = False

@@ -81,8 +81,15 @@ def use_cache(store: Store | str | None) -> Iterator[Store | None]:
         _block.reset(token)
 
 
-def store_of_call(cache: Any) -> Store | None:
-    """The store of a call, from its argument ``cache`` and what is asked for around it.
+def store_of_call(cache: Any, argument: str = "cache") -> Store | None:
+    """The store of a call, from its argument and what is asked for around it.
+
+    Parameters
+    ----------
+    cache : Store, str or None
+        What the argument is.
+    argument : str
+        What it is called, for an error.
 
     Raises
     ------
@@ -92,7 +99,7 @@ def store_of_call(cache: Any) -> Store | None:
         If there is no store of that name, or it cannot be opened.
     """
     if cache is not None:
-        return _opened(cache, "cache")
+        return _opened(cache, argument)
     asked = _block.get()
     if asked is not _NOBODY:
         return asked

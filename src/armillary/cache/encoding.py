@@ -55,8 +55,11 @@ CLASSES = {
 }
 _NAMES = {target: name for name, target in CLASSES.items()}
 
-_TRUE_NAMES = "arrays, numbers, strings, bytes, None, tuples, lists and dicts of them, pyarrow "
-ALLOWED = _TRUE_NAMES + "Tables, and results of armillary"
+#: What has an encoding, for sentences.
+ALLOWED = (
+    "arrays, numbers, strings, bytes, None, tuples, lists and dicts of them, pyarrow Tables, and "
+    "results of armillary"
+)
 #: Kinds of dtype whose bytes say everything: no objects, and so no pickle.
 _PLAIN_KINDS = frozenset("biufcSUmMV")
 

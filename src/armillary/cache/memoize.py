@@ -81,7 +81,7 @@ def memoize(
 
         @functools.wraps(function)
         def memoized(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Value:
-            chosen = store_of_call(store)
+            chosen = store_of_call(store, "store")
             if chosen is None:
                 return function(*args, **kwargs)
             bound = signature.bind(*args, **kwargs)

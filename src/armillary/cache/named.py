@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -44,6 +45,7 @@ def made(operation: str, name: str, options: Mapping[str, Any]) -> Any:
         raise BackendUnavailable(
             f"{registered} cannot be used: loading {registered.record.target} raised {raised}"
         ) from raised.error
+    _require_options(registered, target, options)
     if registered.distribution == CORE:
         return target(**options)
     try:
@@ -51,6 +53,20 @@ def made(operation: str, name: str, options: Mapping[str, Any]) -> Any:
     except Exception as error:
         error.add_note(f"raised by {registered}")
         raise
+
+
+def _require_options(registered: Registered, target: Any, options: Mapping[str, Any]) -> None:
+    try:
+        parameters = inspect.signature(target).parameters
+    except (TypeError, ValueError):  # what is compiled may not tell
+        return
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return
+    unknown = [name for name in options if name not in parameters]
+    if unknown:
+        raise TypeError(
+            f"{registered} has no option {unknown[0]!r}; its options are {', '.join(parameters)}"
+        )
 
 
 def _registered(operation: str, name: str) -> Registered:

@@ -42,11 +42,33 @@ class Store(Protocol):
         """The value of a key, or the default. What is damaged is not there, and is counted."""
 
     def put(self, key: bytes, value: Any, *, cost: float | None = None, label: str = "") -> bool:
-        """Keep a value that took ``cost`` seconds to compute; False if it does not fit.
+        """Keep a value.
 
-        What was there under the key is forgotten either way, and nothing else for one that is
-        refused.
-        The label is for people who look at lists of entries; a store may leave it.
+        Parameters
+        ----------
+        key : bytes
+            16 of them.
+        value : object
+            Arrays, numbers, strings, bytes, None, tuples, lists and dicts of them, pyarrow Tables,
+            and results of armillary.
+        cost : float, optional
+            Seconds that it took to compute. None means unknown.
+        label : str
+            What it is, for people who look at a list of entries; a store may leave it.
+
+        Returns
+        -------
+        bool
+            False if it is larger than the budget, or could not be written, of which armillary's
+            own store on disk tells once by a :class:`CacheWarning`. What was there under the key
+            is forgotten either way; nothing else goes for a value that is refused.
+
+        Raises
+        ------
+        TypeError
+            If the value has no encoding, or the key is no bytes.
+        ValueError
+            If ``cost`` is negative, the key has another length, or the store is closed.
         """
 
     def delete(self, key: bytes) -> bool:
@@ -92,4 +114,5 @@ METHODS = (
     "__contains__",
     "__len__",
     "__enter__",
+    "__exit__",
 )

@@ -15,6 +15,7 @@ from ..crossmatch import Catalog, Matches, nearest
 from ..runtime.threads import default_threads
 from .packaged import DataMissing, packaged_file
 from .race import ROUNDS, Contestant, in_turns, lines
+from .typed import this_command
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -111,7 +112,9 @@ def demonstrate(folder: Path) -> bool:
 
     contestants = compare_with_astropy(moved.left_catalog, moved.right_catalog)
     typer.echo("\n".join(_comparison(contestants, len(then), len(now))))
-    typer.echo("\nTry next:\n  armillary crossmatch --help    # the same for files of any size")
+    typer.echo(
+        f"\nTry next:\n  {this_command()} crossmatch --help    # the same for files of any size"
+    )
     return all(one.found == len(moved) for one in contestants)
 
 

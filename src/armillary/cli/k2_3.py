@@ -16,6 +16,7 @@ from .candidates import peak_table, row, write_candidates
 from .comparison import compare_with_astropy, told
 from .jobs import Job, SearchOutcome
 from .packaged import DataMissing, packaged_file
+from .typed import this_command
 
 if TYPE_CHECKING:
     from ..io import LightCurve
@@ -172,7 +173,7 @@ def _tell_period(period: float, simulated: bool) -> bool:
 
 def _what_next(path: Path, simulated: bool) -> str:
     # The file of a simulation is nowhere, so its commands are about other things.
-    command = _command()
+    command = this_command()
     first = f"{command} search bls --help" if simulated else _search_again(command, path)
     return "\n".join(
         [
@@ -183,18 +184,6 @@ def _what_next(path: Path, simulated: bool) -> str:
             f"  {command} check armillary    # hold the backends to their contract",
         ]
     )
-
-
-def _command() -> str:
-    """What to type for this command: its name, or its path where a shell would not find it."""
-    import os
-    import shutil
-    import sys
-
-    started = Path(sys.argv[0])
-    if shutil.which("armillary") or started.name != "armillary":
-        return "armillary"
-    return os.path.relpath(started)
 
 
 def _search_again(command: str, path: Path) -> str:

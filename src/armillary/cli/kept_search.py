@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from ..cache.disk.folder import is_store
 from ..search import bls, detrend
 from .amounts import short_duration, size
 from .k2_3 import STAR, WINDOW, introduction, light_curve_file, read, simulated_light_curve
+from .typed import this_command
 
 if TYPE_CHECKING:
     from ..cache import Store
@@ -192,9 +194,10 @@ def lines(told: dict[str, Call]) -> list[str]:
 
 
 def _what_next(place: Path) -> str:
+    command, folder = this_command(), shlex.quote(str(place))
     return (
         f"Try next:\n"
-        f"  armillary cache list --path {place}\n"
-        f"  armillary cache verify --path {place}    # every byte, against its checksum\n"
+        f"  {command} cache list --path {folder}\n"
+        f"  {command} cache verify --path {folder}    # every byte, against its checksum\n"
         f'  ARMILLARY_CACHE=disk python ...    # every call of a program, as if it had cache="disk"'
     )

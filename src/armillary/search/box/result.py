@@ -99,7 +99,7 @@ class Periodogram:
     """The result of a box search: one entry per period, in the order of the input grid.
 
     A period without a dimming has ``delta_chi2`` 0 and NaN elsewhere; one for which no
-    duration was short enough has NaN everywhere.
+    duration was short enough has NaN everywhere. All arrays are read-only.
 
     Attributes
     ----------
