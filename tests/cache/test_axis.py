@@ -46,6 +46,21 @@ def bls(**options):
     return arm.search.bls(**(given | options))
 
 
+EPHEMERIS = {"period": 2.0, "t0": 1.0, "duration": 0.3}
+
+
+def scores(**options):
+    return arm.search.template_score(**({"time": TIME, "flux": FLUX} | EPHEMERIS | options))
+
+
+def scan(**options):
+    return arm.search.scan_t0(**({"time": TIME, "flux": FLUX} | EPHEMERIS | options))
+
+
+def attribution(**options):
+    return arm.search.attribute(**({"time": TIME, "flux": FLUX} | EPHEMERIS | options))
+
+
 def nearest(**options):
     given = {"left": LEFT, "right": NEAR, "radius": 5.0}
     return arm.crossmatch.nearest(**(given | options))
@@ -94,6 +109,26 @@ CALLS = {
             {"duration": 0.1},
             {"period": [1.0, 2.0], "max_period": None},
         ],
+    ),
+    "search.template_score": (
+        scores,
+        [
+            {"time": TIME + 1e-9},
+            {"flux_err": 1e-3},
+            {"period": [2.0, 2.1]},
+            {"t0": 1.1},
+            {"duration": 0.2},
+            {"sharpness": 20.0},
+            {"gradient": True},
+        ],
+    ),
+    "search.template_score, along t0": (
+        scan,
+        [{"t0": 1.1}, {"n": 21}, {"half_span": 0.2}, {"sharpness": 20.0}],
+    ),
+    "search.template_score, point by point": (
+        attribution,
+        [{"t0": 1.1}, {"period": 2.1}, {"sharpness": 20.0}],
     ),
     "crossmatch.nearest": (
         nearest,

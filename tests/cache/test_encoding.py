@@ -193,8 +193,11 @@ def matches():
     return arm.crossmatch.within(left, left, 5.0)
 
 
+#: Transits of which some points lie inside.
+EPHEMERIS = {"period": 2.0, "t0": 1.0, "duration": 0.2}
 #: Name in CLASSES -> a function that gives a real one.
 REAL = {
+    "Attribution": lambda: arm.search.attribute(*small_light_curve(), **EPHEMERIS),
     "Catalog": lambda: arm.crossmatch.Catalog([10.0], [0.0], error=0.3),
     "EllipseGeometry": lambda: arm.fit.EllipseGeometry(30.0, 31.0, 5.0, 0.3, 0.5),
     "Isophotes": galaxy,
@@ -206,6 +209,11 @@ REAL = {
     "Provenance": lambda: result().provenance,
     "SearchInput": lambda: result().light_curve,
     "Star": lambda: arm.Star(radius=0.8, mass=0.9),
+    "T0Scan": lambda: arm.search.scan_t0(*small_light_curve(), **EPHEMERIS),
+    "TemplateScore": lambda: REAL["TemplateScores"]().best,
+    "TemplateScores": lambda: arm.search.template_score(
+        *small_light_curve(), **EPHEMERIS, gradient=True
+    ),
 }
 
 

@@ -15,10 +15,12 @@ from armillary.plugins import (
     Request,
     UnsupportedOption,
 )
-from armillary.plugins.call import call, checked_arrays
+from armillary.plugins.call import call, call_batch, checked_arrays
 from armillary.plugins.select import choose
 from armillary.runtime.blocks import run_blocks
 from armillary.search.box import reference
+
+from ..fake_device import land
 
 RESULTS = ("delta_chi2", "depth", "depth_err", "t0", "duration", "level")
 
@@ -282,6 +284,70 @@ def _taking_all(function):
     return bls
 
 
+# ------------------------------------------------------------------ many calls at once
+
+
+@pytest.fixture
+def batch(install, plugin, record, module):
+    """Install a backend ``twin`` whose batch function this is; give its plan."""
+
+    def make(function):
+        module("twin_package", bls=reference.bls, bls_batch=function)
+        fields = {"target": "twin_package:bls", "batch": "twin_package:bls_batch"}
+        install(plugin("twin-dist", record("twin", **fields)))
+        return named()
+
+    return make
+
+
+def test_a_batch_function_gets_every_call_and_what_it_names_of_the_rest(batch):
+    plan = batch(lambda calls, oversample, threads: [(c["n"], oversample, threads) for c in calls])
+    calls = [{"n": n} for n in range(3)]
+    conveniences = {"threads": 2, "progress": print}
+    found = call_batch(plan, calls, {"oversample": (20, 10)}, conveniences)
+    assert found == [(n, 20, 2) for n in range(3)]
+
+
+def test_a_batch_function_ignores_no_option_silently(batch):
+    plan = batch(lambda calls: list(calls))
+    assert call_batch(plan, [{}], {"oversample": (10, 10)}, {}) == [{}]
+    with pytest.raises(UnsupportedOption, match="oversample=20"):
+        call_batch(plan, [{}], {"oversample": (20, 10)}, {})
+
+
+@pytest.mark.parametrize(
+    ("result", "found"),
+    [
+        (None, "NoneType"),
+        ((1, 2), "tuple"),
+        ([1], "a list of 1"),
+        ([1, 2, 3], "a list of 3"),
+    ],
+)
+def test_a_batch_function_gives_a_list_with_an_entry_for_each_call(batch, result, found):
+    plan = batch(lambda calls: result)
+    with pytest.raises(ContractError, match=f"returned {found} for a batch of 2 calls") as caught:
+        call_batch(plan, [{}, {}], {}, {})
+    assert "'twin' (twin-dist 1.0)" in str(caught.value)
+
+
+def test_a_batch_function_that_cannot_be_had_is_unavailable(install, plugin, record, module):
+    module("twin_package", bls=reference.bls)
+    fields = {"target": "twin_package:bls", "batch": "twin_package:bls_batch"}
+    install(plugin("twin-dist", record("twin", **fields)))
+    with pytest.raises(BackendUnavailable, match="twin_package:bls_batch raised AttributeError"):
+        call_batch(named(), [{}], {}, {})
+
+
+def test_an_error_of_a_batch_function_has_a_note_of_who_and_why(batch):
+    def bls_batch(calls):
+        raise ZeroDivisionError("by the plugin")
+
+    with pytest.raises(ZeroDivisionError) as caught:
+        call_batch(batch(bls_batch), [{}], {}, {})
+    assert "raised by search.bls backend 'twin'" in caught.value.__notes__[0]
+
+
 # ------------------------------------------------------------------ provenance
 
 
@@ -334,47 +400,45 @@ def test_installing_a_plugin_changes_no_result(light_curve, grid, install, plugi
 # ------------------------------------------------------------------ arrays on a device
 
 
-class MoonArray:
-    """An array that is on no host; reading it as if it were is the mistake to be found."""
-
-    __module__ = "moon.arrays"
-
-    def __init__(self, values):
-        self.__cuda_array_interface__ = {"version": 3}
-        self.values = values
-        self.fetched = False
-
-    def __array__(self, *_, **__):
-        raise AssertionError("a device array was copied to the host silently")
-
-    def get(self):
-        self.fetched = True
-        return self.values
+@pytest.fixture
+def moon(monkeypatch):
+    """A package whose arrays are on no host."""
+    return land(monkeypatch)
 
 
-def test_a_device_array_that_nobody_owns_is_an_error_not_a_copy(light_curve, grid):
-    arrays = [MoonArray(values) for values in light_curve]
+def test_a_device_array_that_nobody_owns_is_an_error_not_a_copy(moon, light_curve, grid):
     with pytest.raises(TypeError, match="no installed backend takes moon arrays"):
-        arm.search.bls(*arrays, **grid)
-    assert not any(array.fetched for array in arrays)
+        arm.search.bls(*map(moon.asarray, light_curve), **grid)
+    assert moon.fetched == []
 
 
 @pytest.mark.parametrize("name", ["cpu", "reference"])
-def test_a_backend_of_the_host_is_unavailable_for_a_device_array(light_curve, grid, name):
-    arrays = [MoonArray(values) for values in light_curve]
+def test_a_backend_of_the_host_is_unavailable_for_a_device_array(moon, light_curve, grid, name):
+    arrays = [moon.asarray(values) for values in light_curve]
     with pytest.raises(BackendUnavailable, match=f"{name}.*not moon"):
         arm.search.bls(*arrays, **grid, backend=name)
     with arm.use_backend(name), pytest.raises(BackendUnavailable, match="not moon"):
         arm.search.bls(*arrays, **grid)
-    assert not any(array.fetched for array in arrays)
+    assert moon.fetched == []
 
 
-def test_the_owner_of_a_device_array_is_chosen_for_it(backend, light_curve, grid):
-    backend(reference.bls, arrays=("numpy", "moon"))
-    found = arm.search.bls(*map(MoonArray, light_curve), **grid)
+def test_the_owner_of_a_device_array_is_chosen_for_it(moon, light_curve, grid):
+    moon.own("search.bls", reference.bls, name="twin")
+    found = arm.search.bls(*map(moon.asarray, light_curve), **grid)
     assert found.provenance.backend == "twin"
     assert "moon array" in found.provenance.chosen_by
     assert arm.explain("search.bls", arrays="moon").backend == "twin"
+
+
+def test_a_result_is_of_the_kind_of_the_input(moon, light_curve, grid):
+    arrays = [moon.asarray(values) for values in light_curve]
+    moon.own("search.bls", _taking_all(sound))
+    assert isinstance(arm.search.bls(*arrays, **grid).depth, moon.Array)
+    assert isinstance(arm.search.bls(*light_curve, **grid, backend="moon").depth, np.ndarray)
+    # As of one that leaves its results where the periods are.
+    moon.own("search.bls", _taking_all(sound), raw=True)
+    with pytest.raises(ContractError, match="'delta_chi2' as ndarray, not a float64 moon array"):
+        arm.search.bls(*arrays, **grid)
 
 
 # ------------------------------------------------------------------ threads

@@ -34,6 +34,8 @@ from armillary.plugins.records import Provenance, Registered
         ("precision", "float16", ValueError),
         ("can_run", lambda request: True, TypeError),
         ("can_run", "my_package", ValueError),
+        ("batch", lambda calls: [], TypeError),
+        ("batch", "my_package.bls_batch", ValueError),
     ],
 )
 def test_a_wrong_field_is_named(record, field, value, error):
@@ -44,7 +46,7 @@ def test_a_wrong_field_is_named(record, field, value, error):
 
 
 def test_a_record_cannot_be_changed_and_survives_pickling(record):
-    made = record()
+    made = record(batch="my_package.bls:bls_batch")
     with pytest.raises(dataclasses.FrozenInstanceError):
         made.name = "other"
     assert pickle.loads(pickle.dumps(made)) == made

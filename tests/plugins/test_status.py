@@ -14,8 +14,8 @@ from armillary.plugins.status import collect_status
 
 
 def states(status):
-    """The states of everything that is selected; stores are asked for by name."""
-    return {row.name: row.state for row in status.backends if row.operation != "cache.open"}
+    """The states of the backends of the box search."""
+    return {row.name: row.state for row in status.backends if row.operation == "search.bls"}
 
 
 @pytest.fixture

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import time
-import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from .._version import __version__
+from ..plugins.arrays import HOST
 from ..plugins.contracts import CONTRACTS
 from ..plugins.installed import version_of
 from ..plugins.records import Provenance
 from ..plugins.select import Plan
+from .choice import store_of_call
 from .encoding import encode_value, private
-from .errors import CacheWarning
-from .flight import once
+from .errors import warn
+from .flight import once, once_each
 from .keys import key_of
 from .store import MISSING, Store
 
 Value = TypeVar("Value")
+
+#: Most keys that are kept from other processes while they are computed together: each takes an
+#: open file, of which a process may have a thousand. Others may be computed twice, which is waste
+#: and no error.
+MOST_HELD = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,29 @@ class Answer(Generic[Value]):
         return self.plan.provenance(threads, cache_hit=self.cache_hit)
 
 
+def store_for(cache: Any, arrays_are: str) -> Store | None:
+    """The store of a call whose input is arrays of some kind.
+
+    A key is made of the bytes of an array, which those on a device would have to be copied for.
+    So a store that is in force around the call is left aside for them.
+
+    Raises
+    ------
+    TypeError
+        If it is named in the call, for arrays on a device; if it is no store, name or None.
+    UnknownBackend, BackendUnavailable, OSError
+        If there is no store of that name, or it cannot be opened.
+    """
+    if arrays_are == HOST:
+        return store_of_call(cache)
+    if cache is not None:
+        raise TypeError(
+            f"cache keeps results of arrays on the host, not of {arrays_are} arrays; leave it out, "
+            f"or copy the arrays to the host first"
+        )
+    return None
+
+
 def answered(
     plan: Plan,
     identity: Mapping[str, Any],
@@ -69,8 +97,63 @@ def answered(
     """
     if store is None:
         return Answer(compute(), plan, False)
+    value, hit = kept_or_computed(store, _key(plan, identity), compute, _label(plan))
+    return Answer(value, plan, hit)
+
+
+def answered_together(
+    plans: Sequence[Plan],
+    identities: Iterable[Mapping[str, Any]],
+    compute: Callable[[Sequence[int]], Sequence[Value]],
+    store: Store | None,
+) -> list[Answer[Value]]:
+    """The answers to many calls; those that are not in the store are computed together.
+
+    Parameters
+    ----------
+    plans : sequence of Plan
+        One for each call, of which there is one at least; all of one backend.
+    identities : iterable of mapping
+        What each answer depends on, as for :func:`answered`; looked at if there is a store.
+    compute : callable
+        Gives the answers to the calls of some numbers, in that order.
+    store : Store or None
+        None: nothing is looked up or kept.
+
+    Returns
+    -------
+    list of Answer
+        In the order of the calls. Of calls that ask for the same, one is computed.
+    """
+    everyone = range(len(plans))
+    if store is None:
+        return [
+            Answer(value, plan, False) for value, plan in zip(compute(everyone), plans, strict=True)
+        ]
+    keys = [_key(plan, identity) for plan, identity in zip(plans, identities, strict=True)]
+    first: dict[bytes, int] = {}
+    for number, key in enumerate(keys):
+        first.setdefault(key, number)
+    found, computed = kept_or_computed_together(
+        store,
+        first,
+        lambda missing: compute([first[key] for key in missing]),
+        _label(plans[0]),
+    )
+    return [
+        Answer(
+            # What was computed is the first one's, to write to if it likes.
+            found[key] if first[key] == number else private(found[key]),
+            plan,
+            key not in computed or first[key] != number,
+        )
+        for number, (key, plan) in enumerate(zip(keys, plans, strict=True))
+    ]
+
+
+def _key(plan: Plan, identity: Mapping[str, Any]) -> bytes:
     backend, record = plan.backend, plan.backend.record
-    key = key_of(
+    return key_of(
         {
             "armillary": __version__,
             "operation": record.operation,
@@ -80,9 +163,11 @@ def answered(
             "identity": dict(identity),
         }
     )
-    label = f"{record.operation} by {record.name}"
-    value, hit = kept_or_computed(store, key, compute, label)
-    return Answer(value, plan, hit)
+
+
+def _label(plan: Plan) -> str:
+    record = plan.backend.record
+    return f"{record.operation} by {record.name}"
 
 
 def kept_or_computed(
@@ -134,6 +219,56 @@ def kept_or_computed(
     return (private(value) if found is MISSING else found), True
 
 
+def kept_or_computed_together(
+    store: Store,
+    keys: Iterable[bytes],
+    compute: Callable[[Sequence[bytes]], Sequence[Value]],
+    label: str,
+) -> tuple[dict[bytes, Value], set[bytes]]:
+    """Values from a store; those that are not there are computed together, and kept.
+
+    Parameters
+    ----------
+    store : Store
+        What it raises is warned of, and the values are computed.
+    keys : iterable of bytes
+        Each once.
+    compute : callable
+        Gives the values of some of the keys, in their order.
+    label : str
+        For lists of entries.
+
+    Returns
+    -------
+    values : dict
+        Of every key.
+    computed : set of bytes
+        The keys whose values this call computed.
+    """
+    guarded = _Guarded(store)
+    values = {key: guarded.get(key) for key in keys}
+    missing = [key for key, value in values.items() if value is MISSING]
+    computed: set[bytes] = set()
+
+    def fly(claimed: Sequence[bytes]) -> dict[bytes, Value]:
+        with guarded.computing(*sorted(claimed)[:MOST_HELD]):
+            # Somebody else may have been faster: a thread before, or another process.
+            made = {key: guarded.look(key) for key in claimed}
+            left = [key for key, value in made.items() if value is MISSING]
+            if left:
+                begin = time.perf_counter()
+                made |= zip(left, compute(left), strict=True)
+                cost = (time.perf_counter() - begin) / len(left)
+                for key in left:
+                    guarded.put(key, made[key], cost, label)
+            computed.update(left)
+            return made
+
+    flown, own = once_each(id(store), missing, fly)
+    # What another thread computed is its own: this one gets a copy.
+    return values | {k: v if k in own else private(v) for k, v in flown.items()}, computed
+
+
 class _Guarded:
     """A store for one call; what it raises is warned of, once, and it is not asked again.
 
@@ -159,14 +294,19 @@ class _Guarded:
         self._try("written", None, lambda: put(key, value, cost=cost, label=label), anyway=True)
 
     @contextlib.contextmanager
-    def computing(self, key: bytes) -> Iterator[None]:
-        """Keep other processes from computing the same, where the store knows how to."""
+    def computing(self, *keys: bytes) -> Iterator[None]:
+        """Keep other processes from computing the same, where the store knows how to.
+
+        Of several keys, every process has to name the lowest first: else two could each hold what
+        the other one waits for.
+        """
         computing = getattr(self._store, "computing", None)
         if computing is None:
             yield
             return
         held = contextlib.ExitStack()
-        self._try("locked", None, lambda: held.enter_context(computing(key)))
+        for key in keys:
+            self._try("locked", None, lambda key=key: held.enter_context(computing(key)))  # type: ignore[misc]
         try:
             yield
         finally:
@@ -183,25 +323,11 @@ class _Guarded:
             if not self._works:
                 return otherwise
             self._works = False
-            warnings.warn(
+            warn(
                 f"{type(self._store).__name__} could not be {what}: {type(error).__name__}: "
-                f"{error}; the result is computed as if there were no cache",
-                CacheWarning,
-                stacklevel=_levels_to_the_caller(),
+                f"{error}; the result is computed as if there were no cache"
             )
             return otherwise
-
-
-def _levels_to_the_caller() -> int:
-    """How far up the code is that called armillary, for a warning that points there."""
-    frame, levels = sys._getframe(1), 1
-    while frame.f_back is not None and _is_ours(frame.f_globals.get("__name__", "")):
-        frame, levels = frame.f_back, levels + 1
-    return levels
-
-
-def _is_ours(module: str) -> bool:
-    return module.partition(".")[0] == "armillary" or module == "contextlib"
 
 
 def require_encoding(value: Any, what: str) -> None:

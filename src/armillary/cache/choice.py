@@ -19,13 +19,12 @@ import atexit
 import contextlib
 import os
 import threading
-import warnings
 from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Any, Final
 
 from .api import checked_store, open
-from .errors import CacheWarning
+from .errors import warn
 from .store import Store
 
 VARIABLE = "ARMILLARY_CACHE"
@@ -130,7 +129,7 @@ def _of_environment(name: str) -> Store | None:
         return store_named(name)
     except Exception as error:
         _broken.add(name)
-        warnings.warn(f"{VARIABLE}={name}: {error}; nothing is kept", CacheWarning, stacklevel=4)
+        warn(f"{VARIABLE}={name}: {error}; nothing is kept")
         return None
 
 

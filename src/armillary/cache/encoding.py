@@ -41,6 +41,7 @@ from ..plugins.registry import resolve
 
 #: Name in a tree -> the dataclass of armillary that it stands for.
 CLASSES = {
+    "Attribution": "armillary.search.template.attribution:Attribution",
     "Catalog": "armillary.crossmatch.catalog.catalog:Catalog",
     "EllipseGeometry": "armillary.fit.isophote.geometry:EllipseGeometry",
     "Isophotes": "armillary.fit.isophote.result:Isophotes",
@@ -52,6 +53,9 @@ CLASSES = {
     "Provenance": "armillary.plugins.records:Provenance",
     "SearchInput": "armillary.search.inputs:SearchInput",
     "Star": "armillary.search.grid.star:Star",
+    "T0Scan": "armillary.search.template.scan:T0Scan",
+    "TemplateScore": "armillary.search.template.result:TemplateScore",
+    "TemplateScores": "armillary.search.template.result:TemplateScores",
 }
 _NAMES = {target: name for name, target in CLASSES.items()}
 

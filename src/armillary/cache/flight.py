@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from .store import MISSING
@@ -74,6 +74,88 @@ def _computed(place: int, key: bytes, flight: _Flight, compute: Callable[[], Any
         with _lock:
             _flights.pop((place, key), None)
         flight.done.set()
+
+
+def once_each(
+    place: int, keys: Iterable[bytes], compute: Callable[[Sequence[bytes]], Mapping[bytes, Any]]
+) -> tuple[dict[bytes, Any], set[bytes]]:
+    """Compute many values together, but wait for those that other threads compute.
+
+    Parameters
+    ----------
+    place : int
+        As for :func:`once`.
+    keys : iterable of bytes
+        Each once.
+    compute : callable
+        Gives the values of some of the keys; called with those that nobody computes.
+
+    Returns
+    -------
+    values : dict
+        Of every key.
+    own : set of bytes
+        The keys whose values this thread computed.
+
+    Raises
+    ------
+    Exception
+        What ``compute`` raises.
+    """
+    values: dict[bytes, Any] = {}
+    own: set[bytes] = set()
+    wanted = list(keys)
+    while wanted:
+        mine, others = _claimed(place, wanted)
+        if mine:
+            values |= _computed_each(place, mine, compute)
+            own |= mine.keys()
+        # Only now, when nobody waits for this thread: two that waited first would do so forever.
+        for flight in others.values():
+            flight.done.wait()
+        values |= {key: flight.value for key, flight in others.items()}
+        wanted = [key for key, flight in others.items() if flight.value is MISSING]
+    return values, own
+
+
+def _claimed(
+    place: int, keys: Iterable[bytes]
+) -> tuple[dict[bytes, _Flight | None], dict[bytes, _Flight]]:
+    """The keys that are this thread's to compute, and those under way in other threads.
+
+    A key that this thread computes already, further out, has no flight of its own here.
+    """
+    mine: dict[bytes, _Flight | None] = {}
+    others: dict[bytes, _Flight] = {}
+    with _lock:
+        for key in keys:
+            flight = _flights.get((place, key))
+            if flight is None:
+                mine[key] = _flights[place, key] = _Flight()
+            elif flight.owner == threading.get_ident():
+                mine[key] = None
+            else:
+                others[key] = flight
+    return mine, others
+
+
+def _computed_each(
+    place: int,
+    mine: Mapping[bytes, _Flight | None],
+    compute: Callable[[Sequence[bytes]], Mapping[bytes, Any]],
+) -> Mapping[bytes, Any]:
+    flights = {key: flight for key, flight in mine.items() if flight is not None}
+    try:
+        values = compute(list(mine))
+        for key, flight in flights.items():
+            flight.value = values[key]
+        return values
+    finally:
+        with _lock:
+            for key in flights:
+                _flights.pop((place, key), None)
+        for flight in flights.values():
+            flight.done.set()
 
 
 def _after_fork() -> None:

@@ -10,6 +10,7 @@ from armillary.io.image import Image, read_image, write_image
 from armillary.io.image_fits import ImageFileError
 from armillary.io.image_mask import read_mask
 from armillary.io.light_curve import LightCurve
+from armillary.io.light_curves import LightCurves
 from armillary.io.readers import read_light_curve
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "ImageFileError",
     "LightCurve",
     "LightCurveError",
+    "LightCurves",
     "is_hats",
     "open_catalog",
     "read_image",

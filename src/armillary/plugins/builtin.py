@@ -26,6 +26,20 @@ def armillary_search() -> Iterator[Implementation]:
         summary="plain NumPy, slow: the definition of the result",
         citation="Kovacs, Zucker & Mazeh (2002), A&A 391, 369",
     )
+    yield Implementation(
+        operation="search.template_score",
+        name="cpu",
+        target="armillary.search.template.cpu:template_score",
+        api=API_VERSION,
+        summary="compiled pass over the points near transits, all cores",
+    )
+    yield Implementation(
+        operation="search.template_score",
+        name="reference",
+        target="armillary.search.template.reference:template_score",
+        api=API_VERSION,
+        summary="plain NumPy, slow: the definition of the result",
+    )
 
 
 @hookimpl

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
+from .arrays import HOST, array_kind
 from .errors import BackendUnavailable, ContractError, UnsupportedOption
 from .isolation import Raised, isolated
 from .registry import CORE, get_registry, resolve
@@ -45,19 +46,68 @@ def call(
     RuntimeError
         If the target of a plugin tries to end the process.
     """
-    target, accepted = _target(plan)
-    passed = dict(arguments)
+    target, accepted = _function(plan, plan.backend.record.target)
+    return _run(plan, target, **arguments, **_passed(plan, accepted, options, conveniences))
+
+
+def call_batch(
+    plan: Plan,
+    calls: Sequence[Mapping[str, Any]],
+    options: Mapping[str, tuple[Any, Any]],
+    conveniences: Mapping[str, Any],
+) -> list[Any]:
+    """Call the batch function of a plan's backend, which must have one.
+
+    Parameters
+    ----------
+    plan : Plan
+        The choice.
+    calls : sequence of mapping
+        The canonical arguments of each call.
+    options, conveniences : mapping
+        As for :func:`call`, and the same for every call.
+
+    Returns
+    -------
+    list
+        What the target would give for each call, in their order.
+
+    Raises
+    ------
+    ContractError
+        If the function gives anything else than a list of this length.
+    UnsupportedOption, BackendUnavailable, RuntimeError
+        As for :func:`call`.
+    """
+    reference = plan.backend.record.batch
+    if reference is None:
+        raise ValueError(f"{plan.backend} has no batch function")
+    function, accepted = _function(plan, reference)
+    results = _run(plan, function, calls, **_passed(plan, accepted, options, conveniences))
+    if not isinstance(results, list) or len(results) != len(calls):
+        found = type(results).__name__
+        found = f"a list of {len(results)}" if isinstance(results, list) else found
+        raise ContractError(
+            f"{plan.backend} returned {found} for a batch of {len(calls)} calls, not a list of "
+            f"{len(calls)}"
+        )
+    return results
+
+
+def _passed(
+    plan: Plan,
+    accepted: frozenset[str],
+    options: Mapping[str, tuple[Any, Any]],
+    conveniences: Mapping[str, Any],
+) -> dict[str, Any]:
+    """What a function is given of the options and conveniences: those that it names."""
+    passed = {name: value for name, value in conveniences.items() if name in accepted}
     for name, (value, default) in options.items():
         if name in accepted:
             passed[name] = value
         elif value is not default and not _equal(value, default):
             raise UnsupportedOption(_unsupported(plan, name, value))
-    for name, value in conveniences.items():
-        if name in accepted:
-            passed[name] = value
-    if plan.backend.distribution == CORE:
-        return target(**passed)
-    return _call_of_plugin(plan, target, passed)
+    return passed
 
 
 def _equal(value: Any, default: Any) -> bool:
@@ -65,11 +115,13 @@ def _equal(value: Any, default: Any) -> bool:
     return default is not None and bool(np.all(value == default))
 
 
-def _call_of_plugin(plan: Plan, target: Any, passed: dict[str, Any]) -> Any:
-    """Call the target of a plugin; what it raises gets a note of who raised it and who chose it."""
+def _run(plan: Plan, function: Any, /, *arguments: Any, **passed: Any) -> Any:
+    """Call a function of a backend; what a plugin raises gets a note of who raised and chose it."""
+    if plan.backend.distribution == CORE:
+        return function(*arguments, **passed)
     note = f"raised by {plan.backend}, chosen by {plan.chosen_by}; no other backend was tried"
     try:
-        return target(**passed)
+        return function(*arguments, **passed)
     except KeyboardInterrupt:
         raise
     except SystemExit as error:
@@ -82,8 +134,8 @@ def _call_of_plugin(plan: Plan, target: Any, passed: dict[str, Any]) -> Any:
         raise
 
 
-def _target(plan: Plan) -> tuple[Any, frozenset[str]]:
-    reference = plan.backend.record.target
+def _function(plan: Plan, reference: str) -> tuple[Any, frozenset[str]]:
+    """A function of a plan's backend, and the names of its parameters."""
     try:
         with isolated():
             return _load(reference)
@@ -135,8 +187,9 @@ def checked_arrays(
     result: Any,
     shapes: Mapping[str, tuple[int | None, ...]],
     dtypes: Mapping[str, Any] = MappingProxyType({}),
-) -> dict[str, np.ndarray]:
-    """The arrays of a result, each of its documented shape and dtype.
+    arrays_are: str = HOST,
+) -> dict[str, Any]:
+    """The arrays of a result, each of its documented shape, dtype and kind.
 
     Parameters
     ----------
@@ -148,11 +201,13 @@ def checked_arrays(
         The fields; a length of None is the backend's to choose.
     dtypes : mapping of name to dtype
         float64 where a field is not named.
+    arrays_are : str
+        The kind of every field: that of the input.
 
     Raises
     ------
     ContractError
-        If the result is no mapping, lacks a field, or a field is no plain array or
+        If the result is no mapping, lacks a field, or a field is no plain array of this kind or
         has another dtype or shape; the message names the field and the backend.
     """
     if not isinstance(result, Mapping):
@@ -163,8 +218,7 @@ def checked_arrays(
             raise ContractError(f"{plan.backend} returned no {name!r}")
         value = result[name]
         dtype = np.dtype(dtypes.get(name, np.float64))
-        # A subclass would carry its unit or mask into the arithmetic of the front door.
-        if type(value) is not np.ndarray:
+        if not _is_plain(value, arrays_are):
             found = type(value).__name__
         elif value.dtype != dtype or not _fits(value.shape, shape):
             found = f"{value.dtype} of shape {value.shape}"
@@ -172,10 +226,19 @@ def checked_arrays(
             arrays[name] = value
             continue
         wanted = f"of shape {shape}" if None not in shape else f"of {len(shape)} dimension"
+        array = "array" if arrays_are == HOST else f"{arrays_are} array"
         raise ContractError(
-            f"{plan.backend} returned {name!r} as {found}, not a {dtype} array {wanted}"
+            f"{plan.backend} returned {name!r} as {found}, not a {dtype} {array} {wanted}"
         )
     return arrays
+
+
+def _is_plain(value: Any, kind: str) -> bool:
+    """Whether it is an array of this kind; no subclass of NumPy's.
+
+    A subclass would carry its unit or mask into the arithmetic of the front door.
+    """
+    return type(value) is np.ndarray if kind == HOST else array_kind(value) == kind
 
 
 def _fits(found: tuple[int, ...], shape: tuple[int | None, ...]) -> bool:

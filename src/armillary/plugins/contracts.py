@@ -14,4 +14,5 @@ CONTRACTS = {
     "fit.forced_isophotes": 1,
     "fit.isophotes": 1,
     "search.bls": 1,
+    "search.template_score": 1,
 }

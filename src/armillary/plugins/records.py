@@ -44,6 +44,11 @@ class Implementation:
     can_run : str or None
         ``"module:function"`` of a function that takes a :class:`Request` and
         returns True or a sentence that says why not. None means always.
+    batch : str or None
+        ``"module:function"`` of a function that carries out many calls of the operation at once.
+        It takes a sequence of mappings, the canonical arguments of each call, and the options
+        that the calls share; it returns a list of what the target would give for each, in their
+        order. None means that core calls the target for each.
 
     Raises
     ------
@@ -70,6 +75,7 @@ class Implementation:
     precision: str = "float64"
     depends: tuple[str, ...] = ()
     can_run: str | None = None
+    batch: str | None = None
 
     def __post_init__(self) -> None:
         texts = ("operation", "name", "target", "summary", "url", "citation", "precision")
@@ -94,10 +100,13 @@ class Implementation:
             raise TypeError(f"depends must be a tuple of strings, not {self.depends!r}")
         if not self.arrays:
             raise ValueError('arrays must name at least one kind of array, such as "numpy"')
-        if self.can_run is not None:
-            if not isinstance(self.can_run, str):
-                raise TypeError(f'can_run must be "module:function" or None, not {self.can_run!r}')
-            _require(_TARGET, "can_run", self.can_run, '"module:function"')
+        for name in ("can_run", "batch"):
+            reference = getattr(self, name)
+            if reference is None:
+                continue
+            if not isinstance(reference, str):
+                raise TypeError(f'{name} must be "module:function" or None, not {reference!r}')
+            _require(_TARGET, name, reference, '"module:function"')
 
     @property
     def family(self) -> str:

@@ -1,17 +1,31 @@
 """Turn what astronomers hold into the arrays that searches compute with.
 
 Every search takes a light curve the same way, so its rules stand here once:
-what is dropped and counted, what is refused, and how units and times are read.
+what is dropped and counted, what is refused, and how units and times are read. Arrays on
+a device are read, cleaned and kept there.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..io.columns import is_magnitude, mask_of, parse_unit, split_unit
+from ..plugins.arrays import (
+    HOST,
+    array_kind,
+    namespace,
+    on_host,
+    one_kind,
+    read_only,
+    require_host,
+)
+
+if TYPE_CHECKING:
+    from ..io import LightCurve
 
 #: Fewest usable points: a level, a depth, and one point to tell them from noise.
 MIN_POINTS = 3
@@ -31,7 +45,7 @@ class SearchInput:
 
     ``time`` is relative to ``epoch``, the first time of the caller's. ``n_dropped`` counts
     the points dropped here and, of a light curve or table, those that its reader dropped as
-    flagged or invalid.
+    flagged or invalid. The arrays are where those of the caller are.
     """
 
     time: np.ndarray
@@ -49,6 +63,15 @@ class SearchInput:
         """Time between the first and the last point (days)."""
         return float(self.time[-1])
 
+    def on_host(self) -> SearchInput:
+        """The same with its arrays on the host."""
+        return replace(
+            self,
+            time=on_host(self.time),
+            flux=on_host(self.flux),
+            flux_err=on_host(self.flux_err),
+        )
+
 
 def search_input(time: Any, flux: Any = None, flux_err: Any = None) -> SearchInput:
     """Read a light curve given as arrays or as one object.
@@ -61,14 +84,17 @@ def search_input(time: Any, flux: Any = None, flux_err: Any = None) -> SearchInp
     ------
     ValueError
         Naming the argument and the rule that it breaks.
+    TypeError
+        If some of the arrays are on a device and others are not.
     """
+    one_kind(time=time, flux=flux, flux_err=flux_err)
     time_system: str | None = None
     target = ""
     n_unread = 0
     if flux is None:
         if flux_err is not None:
             raise ValueError("flux_err was given without flux; pass time, flux and flux_err")
-        light_curve = _light_curve(time)
+        light_curve = as_light_curve(time)
         time, flux, flux_err = light_curve.time, light_curve.flux, light_curve.flux_err
         time_system = light_curve.meta.get("time_system")
         target = str(light_curve.meta.get("target") or "")
@@ -81,7 +107,7 @@ def search_input(time: Any, flux: Any = None, flux_err: Any = None) -> SearchInp
         fluxes, flux_unit = _with_unit("flux", flux)
     if is_magnitude(flux_unit):
         raise ValueError(f"flux must be a flux, not magnitudes ({flux_unit}); convert it first")
-    errors = None if flux_err is None else _errors(flux_err, flux_unit, fluxes.shape)
+    errors = None if flux_err is None else _errors(flux_err, flux_unit, fluxes)
     _same_length(times, fluxes, errors)
     found = _usable(times, fluxes, errors, time_system, flux_unit, target)
     return replace(found, n_dropped=found.n_dropped + n_unread)
@@ -94,7 +120,10 @@ def days(name: str, value: Any) -> Any:
     ------
     ValueError
         If it is no time, no numbers, or partly masked.
+    TypeError
+        If it is on a device: grids are made and checked on the host.
     """
+    require_host(name, value)
     values, unit = split_unit(value)
     factor = _days_per(name, unit)
     mask = mask_of(values)
@@ -114,12 +143,19 @@ def days(name: str, value: Any) -> Any:
 # ------------------------------------------------------------------ reading
 
 
-def _light_curve(value: Any) -> Any:
+def as_light_curve(value: Any) -> LightCurve:
+    """The light curve that an object is, or that a reader makes of it.
+
+    Raises
+    ------
+    ValueError
+        If it is an array, so that its fluxes are missing, or no reader takes it.
+    """
     from ..io import LightCurve, read_light_curve
 
     if isinstance(value, LightCurve):
         return value
-    if isinstance(value, (np.ndarray, list, tuple, float, int)):
+    if isinstance(value, (np.ndarray, list, tuple, float, int)) or array_kind(value) != HOST:
         raise ValueError("flux is missing: pass time and flux, or a light curve")
     return read_light_curve(value)
 
@@ -152,10 +188,10 @@ def _with_unit(name: str, value: Any) -> tuple[np.ndarray, str]:
     return _vector(name, values), "" if unit is None else str(unit)
 
 
-def _errors(flux_err: Any, flux_unit: str, shape: tuple[int, ...]) -> np.ndarray:
+def _errors(flux_err: Any, flux_unit: str, flux: np.ndarray) -> np.ndarray:
     values, unit = split_unit(flux_err)
     if np.ndim(values) == 0:
-        values = np.full(shape, values)
+        values = namespace(array_kind(flux)).full(flux.shape, values)
     return _vector("flux_err", values) * _flux_units_per(unit, flux_unit)
 
 
@@ -176,10 +212,8 @@ def _flux_units_per(unit: Any, flux_unit: str) -> float:
 
 def _vector(name: str, value: Any) -> np.ndarray:
     """A new one-dimensional float64 array in native byte order; masked values become NaN."""
-    mask = mask_of(value)
-    if mask is not None:
-        value = np.ma.masked_array(getattr(value, "unmasked", np.ma.getdata(value)), mask)
-    array = np.ma.asanyarray(value) if isinstance(value, np.ma.MaskedArray) else np.asarray(value)
+    kind = array_kind(value)
+    array = _host_array(value) if kind == HOST else value
     if array.dtype.kind == "O":
         array = _numbers_of_objects(name, array)
     if array.dtype.kind not in "biuf":
@@ -188,7 +222,15 @@ def _vector(name: str, value: Any) -> np.ndarray:
         array = np.ma.filled(array.astype(np.float64), np.nan)
     if array.ndim != 1:
         raise ValueError(f"{name} must be one-dimensional, not of shape {array.shape}")
-    return np.array(array, dtype=np.float64, order="C")
+    return namespace(kind).array(array, dtype=np.float64, order="C")
+
+
+def _host_array(value: Any) -> np.ndarray:
+    """NumPy's array of what is on the host, with the mask that it has."""
+    mask = mask_of(value)
+    if mask is not None:
+        value = np.ma.masked_array(getattr(value, "unmasked", np.ma.getdata(value)), mask)
+    return np.ma.asanyarray(value) if isinstance(value, np.ma.MaskedArray) else np.asarray(value)
 
 
 def _numbers_of_objects(name: str, array: np.ndarray) -> np.ndarray:
@@ -218,10 +260,11 @@ def _usable(
     flux_unit: str,
     target: str,
 ) -> SearchInput:
-    finite = np.isfinite(time) & np.isfinite(flux)
+    xp = namespace(array_kind(time))
+    finite = xp.isfinite(time) & xp.isfinite(flux)
     if flux_err is not None:
-        finite &= np.isfinite(flux_err)
-    n_usable = int(np.count_nonzero(finite))
+        finite &= xp.isfinite(flux_err)
+    n_usable = int(xp.count_nonzero(finite))
     if n_usable < MIN_POINTS:
         raise ValueError(
             f"a search needs at least {MIN_POINTS} points with finite time, flux and flux_err; "
@@ -231,35 +274,34 @@ def _usable(
     if n_dropped:
         time, flux = time[finite], flux[finite]
         flux_err = None if flux_err is None else flux_err[finite]
-    if np.any(time[1:] < time[:-1]):
-        order = np.argsort(time, kind="stable")
+    if xp.any(time[1:] < time[:-1]):
+        order = xp.argsort(time, kind="stable")
         time, flux = time[order], flux[order]
         flux_err = None if flux_err is None else flux_err[order]
-    if time[-1] == time[0]:
-        raise ValueError(f"all {len(time)} usable points are at the same time, {time[0]}")
+    epoch = float(time[0])
+    if float(time[-1]) == epoch:
+        raise ValueError(f"all {len(time)} usable points are at the same time, {epoch}")
     if flux_err is None:
-        flux_err = np.full(len(flux), scatter(flux))
+        flux_err = xp.full(len(flux), scatter(flux))
         source = "one error for all, 1.4826 MAD of first differences / sqrt(2)"
     else:
         _check_errors(flux_err)
         source = "given"
     _check_weights(flux_err)
-    epoch = float(time[0])
     time = time - epoch
-    for array in (time, flux, flux_err):
-        array.setflags(write=False)
+    read_only(time, flux, flux_err)
     return SearchInput(
         time, flux, flux_err, epoch, n_dropped, source, time_system, flux_unit, target
     )
 
 
 def _check_errors(flux_err: np.ndarray) -> None:
-    bad = np.flatnonzero(flux_err <= 0)
+    bad = namespace(array_kind(flux_err)).flatnonzero(flux_err <= 0)
     if len(bad):
         raise ValueError(
             f"flux_err must be positive; {len(bad)} of {len(flux_err)} are not, the first is "
-            f"{flux_err[bad[0]]}. Set unknown errors to NaN (those points are dropped), or pass "
-            f"flux_err=None to have one error estimated"
+            f"{float(flux_err[int(bad[0])])}. Set unknown errors to NaN (those points are "
+            f"dropped), or pass flux_err=None to have one error estimated"
         )
 
 
@@ -267,10 +309,11 @@ def _check_weights(flux_err: np.ndarray) -> None:
     with np.errstate(over="ignore"):
         total = float((flux_err**-2.0).sum())
     if not LEAST_WEIGHT <= total <= MOST_WEIGHT:
+        least, most = float(flux_err.min()), float(flux_err.max())
         raise ValueError(
-            f"flux_err, from {flux_err.min():.3g} to {flux_err.max():.3g}, is too small or too "
-            f"large to compute with: the sum of 1 / flux_err**2 is {total:.3g}, not between "
-            f"{LEAST_WEIGHT:g} and {MOST_WEIGHT:g}; give flux and flux_err in another unit"
+            f"flux_err, from {least:.3g} to {most:.3g}, is too small or too large to compute with: "
+            f"the sum of 1 / flux_err**2 is {total:.3g}, not between {LEAST_WEIGHT:g} and "
+            f"{MOST_WEIGHT:g}; give flux and flux_err in another unit"
         )
 
 
@@ -282,11 +325,12 @@ def scatter(flux: np.ndarray) -> float:
     ValueError
         If it is zero, as for a constant flux: no error can be estimated.
     """
-    steps = np.diff(flux)
-    sigma = MAD_TO_SIGMA * np.median(np.abs(steps - np.median(steps))) / np.sqrt(2.0)
+    xp = namespace(array_kind(flux))
+    steps = xp.diff(flux)
+    sigma = MAD_TO_SIGMA * float(xp.median(xp.abs(steps - xp.median(steps)))) / math.sqrt(2.0)
     if not sigma > 0:
         raise ValueError(
             "flux_err is None and the flux has no point-to-point scatter to estimate it from; "
             "pass flux_err"
         )
-    return float(sigma)
+    return sigma

@@ -17,7 +17,6 @@ import sqlite3
 import threading
 import time
 import uuid
-import warnings
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,7 +27,7 @@ from ..closing import Closing
 from ..codec import Codec, CodecUnavailable, codec_named
 from ..encoding import Damaged
 from ..entry import Packed, open_entry, pack, parts, value_builder
-from ..errors import CacheWarning
+from ..errors import warn
 from ..keys import checked_key
 from ..limits import checked_bytes, checked_clock, checked_entries, checked_ttl
 from ..policy import DEFAULT, checked_cost, checked_policy, worth
@@ -527,7 +526,7 @@ class DiskStore(Closing):
     def _warn(self, what: str, sentence: str) -> None:
         if what not in self._warned:
             self._warned.add(what)
-            warnings.warn(f"cache at {str(self.path)!r}: {sentence}", CacheWarning, stacklevel=4)
+            warn(f"cache at {str(self.path)!r}: {sentence}")
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self._given_clock is not None:

@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
-import functools
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
-import numpy as np
-
-from ...cache.axis import answered
-from ...cache.choice import store_of_call
-from ...plugins.arrays import array_kind, on_host
-from ...plugins.call import call, checked_arrays
+from ...cache.axis import answered, store_for
+from ...plugins.arrays import one_kind
 from ...plugins.records import Request
 from ...plugins.select import choose
 from ...runtime.progress import reporting
 from ...runtime.threads import thread_count
-from ..grid.api import durations_by_period, period_grid
 from ..grid.star import Star, star_or_sun
-from ..inputs import SearchInput, days, search_input
+from ..inputs import search_input
+from .grids import Grids
+from .many import are_light_curves, search_all, tasks_of
 from .reference import DEFAULT_OVERSAMPLE
 from .result import Periodogram
+from .task import OPERATION, Settings, task_of
 
-OPERATION = "search.bls"
-#: Bins of a fold beyond which its memory (40 bytes each) is more than anybody meant.
-MAX_BINS = 5_000_000
-#: NumPy takes microseconds to spell a dtype, which is much of a call's dispatch.
-_dtype_name = functools.cache(str)
-RESULTS = ("delta_chi2", "depth", "depth_err", "t0", "duration", "level")
+if TYPE_CHECKING:
+    from ...io import LightCurve, LightCurves
 
 
+@overload
+def bls(
+    time: LightCurves | list[LightCurve] | tuple[LightCurve, ...],
+    *,
+    period: Any = None,
+    min_period: Any = None,
+    max_period: Any = None,
+    duration: Any = None,
+    star: Star | None = None,
+    min_transits: int = 2,
+    oversample: int = DEFAULT_OVERSAMPLE,
+    backend: str | None = None,
+    cache: Any = None,
+    threads: int | None = None,
+    progress: Any = None,
+) -> list[Periodogram]: ...
+@overload
 def bls(
     time: Any,
     flux: Any = None,
@@ -45,8 +55,25 @@ def bls(
     cache: Any = None,
     threads: int | None = None,
     progress: Any = None,
-) -> Periodogram:
-    """Search a light curve for periodic box-shaped dimmings (box least squares).
+) -> Periodogram: ...
+def bls(
+    time: Any,
+    flux: Any = None,
+    flux_err: Any = None,
+    *,
+    period: Any = None,
+    min_period: Any = None,
+    max_period: Any = None,
+    duration: Any = None,
+    star: Star | None = None,
+    min_transits: int = 2,
+    oversample: int = DEFAULT_OVERSAMPLE,
+    backend: str | None = None,
+    cache: Any = None,
+    threads: int | None = None,
+    progress: Any = None,
+) -> Periodogram | list[Periodogram]:
+    """Search light curves for periodic box-shaped dimmings (box least squares).
 
     At each period the light curve is folded, and a box of every duration is tried at
     every phase, with a free level out of transit and weights ``1 / flux_err**2``.
@@ -56,9 +83,11 @@ def bls(
     time : array_like, shape (n,), or light curve
         Times: plain numbers are days; a ``Quantity`` or astropy ``Time`` is converted.
         Or a light curve (ours, lightkurve's, an astropy ``TimeSeries`` or table), and
-        then ``flux`` and ``flux_err`` stay None.
+        then ``flux`` and ``flux_err`` stay None. Or many of them: a list or tuple of light
+        curves, or :class:`~armillary.io.LightCurves`; every other argument holds for all.
     flux : array_like, shape (n,)
-        Flux in any unit.
+        Flux in any unit. Arrays on a device, such as CuPy's, stay there, and go to the
+        backend for them.
     flux_err : array_like, shape (n,), or float, optional
         One-sigma error in the unit of the flux; None means one error for all, from
         the scatter (1.4826 MAD of the first differences over sqrt(2)).
@@ -88,11 +117,14 @@ def bls(
         not depend on it.
     progress : callable or bool, optional
         Called with (periods done, periods in all); True shows a bar in a terminal.
+        Of many light curves it is told of the periods of all of them.
 
     Returns
     -------
     Periodogram
-        One entry per period, in the order of ``period``.
+        One entry per period, in the order of ``period``. Of many light curves: a list of
+        them, in the order of the light curves; each is what a call of its own gives. Its
+        arrays are on the device of the flux, if that is on one.
 
     Raises
     ------
@@ -103,9 +135,13 @@ def bls(
         is not positive, or too small or large to compute with; if a period or duration is
         masked or not positive and finite, a period exceeds the time span, or no duration
         is shorter than any period; if a grid or a fold would be larger than anybody meant.
+        What is wrong with one of many begins with which one, counted from 0; they are all
+        looked at before the first is searched.
     TypeError
         If ``star`` is no :class:`Star`, or ``progress``, ``backend`` or ``cache`` of a wrong
-        type; if no installed backend takes this kind of device array.
+        type; if no installed backend takes this kind of device array; if only some of
+        ``time``, ``flux`` and ``flux_err`` are on a device, or a grid is; if ``cache`` is
+        given for arrays on a device.
     BackendUnavailable
         If the backend that was asked for cannot run; nothing else is tried.
 
@@ -125,171 +161,27 @@ def bls(
     >>> round(periodogram.best.period, 2)
     3.4
     """
-    arrays_are = array_kind(time, flux, flux_err)
-    # A first look, so that no device array is copied for a backend that cannot take it.
+    # A first look, so that nothing is touched for a backend that cannot take it.
+    arrays_are = one_kind(time=time, flux=flux, flux_err=flux_err)
     choose(Request(OPERATION, arrays=arrays_are), backend)
-    light_curve = search_input(on_host(time), on_host(flux), on_host(flux_err))
     oversample = _oversample(oversample)
     star = star_or_sun(star)
-    periods = _periods(period, min_period, max_period, light_curve, star, min_transits)
-    durations, start, stop, n_skipped = _durations(duration, periods, star)
-    tried = stop > start
-    _check_bins(periods[tried], durations[start[tried]], oversample)
-    threads = thread_count(threads)
-    store = store_of_call(cache)
+    grids = Grids(period, min_period, max_period, duration, star, min_transits, oversample)
+    settings = Settings(grids, oversample, backend, thread_count(threads))
+    if flux is None and flux_err is None and are_light_curves(time):
+        tasks = tasks_of(settings, time)
+        return search_all(settings, tasks, store_for(cache, arrays_are), progress)
+    task = task_of(settings, search_input(time, flux, flux_err), arrays_are)
+    store = store_for(cache, arrays_are)
 
-    # A backend computes with them and the result keeps them: nobody may write to them.
-    for array in (periods, durations, start, stop):
-        array.setflags(write=False)
-    arguments = {
-        "time": light_curve.time,
-        "flux": light_curve.flux,
-        "flux_err": light_curve.flux_err,
-        "period": periods if tried.all() else periods[tried],
-        "duration": durations,
-        "duration_start": start if tried.all() else start[tried],
-        "duration_stop": stop if tried.all() else stop[tried],
-    }
-    plan = choose(_request(arguments, oversample, arrays_are), backend)
-
-    def compute() -> dict[str, np.ndarray]:
+    def compute() -> dict[str, Any]:
         with reporting(progress, "box search") as report:
-            result = call(
-                plan,
-                arguments,
-                {"oversample": (oversample, DEFAULT_OVERSAMPLE)},
-                {"threads": threads, "progress": report},
-            )
-        return checked_arrays(plan, result, dict.fromkeys(RESULTS, arguments["period"].shape))
+            return task.computed(settings.threads, report)
 
-    made_of = _parameters(period, duration, min_period, max_period, min_transits, star)
-    identity = arguments | {"oversample": oversample} | made_of
-    answer = answered(plan, identity, compute, store)
-    arrays = dict(answer.value)
-    arrays["t0"] = arrays["t0"] + light_curve.epoch
-    if not tried.all():
-        arrays = {name: _spread(array, tried) for name, array in arrays.items()}
-    for array in arrays.values():
-        array.setflags(write=False)
-    return Periodogram(
-        period=periods,
-        light_curve=light_curve,
-        trial_durations=durations,
-        duration_start=start,
-        duration_stop=stop,
-        n_skipped=n_skipped,
-        oversample=oversample,
-        provenance=answer.provenance(threads),
-        **arrays,
-    )
-
-
-def _request(arguments: dict[str, np.ndarray], oversample: int, arrays_are: str) -> Request:
-    return Request(
-        OPERATION,
-        shapes={name: array.shape for name, array in arguments.items()},
-        dtypes={name: _dtype_name(array.dtype) for name, array in arguments.items()},
-        options={"oversample": oversample},
-        arrays=arrays_are,
-    )
-
-
-def _parameters(
-    period: Any,
-    duration: Any,
-    min_period: Any,
-    max_period: Any,
-    min_transits: int,
-    star: Star | None,
-) -> dict[str, Any]:
-    """What the grids that were not given are made of, besides the time span of the light curve."""
-    grids: dict[str, Any] = {}
-    if period is None:
-        limits = [
-            None if limit is None else days("period", limit) for limit in (min_period, max_period)
-        ]
-        grids["period"] = ["period_grid", star, *limits, int(min_transits)]
-    if duration is None:
-        grids |= dict.fromkeys(("duration", "duration_start", "duration_stop"))
-        grids["duration"] = ["durations_by_period", star]
-    return grids
+    return task.periodogram(answered(task.plan, task.identity, compute, store))
 
 
 def _oversample(oversample: Any) -> int:
     if isinstance(oversample, bool) or not hasattr(oversample, "__index__") or oversample < 1:
         raise ValueError(f"oversample must be a whole number of at least 1, not {oversample!r}")
     return int(oversample)
-
-
-def _periods(
-    period: Any,
-    min_period: Any,
-    max_period: Any,
-    light_curve: SearchInput,
-    star: Star | None,
-    min_transits: int,
-) -> np.ndarray:
-    if period is None:
-        return period_grid(
-            light_curve.span,
-            star,
-            min_period=min_period,
-            max_period=max_period,
-            min_transits=min_transits,
-        )
-    if min_period is not None or max_period is not None:
-        raise ValueError("period is a whole grid; min_period and max_period do not go with it")
-    periods = _positive_vector("period", period)
-    if periods.max() > light_curve.span:
-        raise ValueError(
-            f"period = {periods.max():.6g} d is beyond the time span of {light_curve.span:.6g} d"
-        )
-    return periods
-
-
-def _durations(
-    duration: Any, periods: np.ndarray, star: Star | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
-    """All durations, the run of them that each period tries, and how many pairs are skipped."""
-    if duration is None:
-        durations, start, stop = durations_by_period(periods, star)
-    else:
-        durations = np.unique(_positive_vector("duration", duration))
-        start = np.zeros(len(periods), np.intp)
-        stop = np.full(len(periods), len(durations), np.intp)
-    wanted = int(stop.sum() - start.sum())
-    np.minimum(stop, np.searchsorted(durations, periods, side="left"), out=stop)
-    np.maximum(stop, start, out=stop)
-    n_tried = int(stop.sum() - start.sum())
-    if not n_tried:
-        raise ValueError(
-            f"no duration (shortest {durations[0]:.6g} d) is shorter than a period "
-            f"(longest {periods.max():.6g} d)"
-        )
-    return durations, start, stop, wanted - n_tried
-
-
-def _check_bins(periods: np.ndarray, shortest: np.ndarray, oversample: int) -> None:
-    bins = (periods / shortest).max() * oversample
-    if bins > MAX_BINS:
-        raise ValueError(
-            f"a period would be folded into {bins:.3g} bins, more than {MAX_BINS:,}; raise the "
-            f"shortest duration, lower oversample or the longest period"
-        )
-
-
-def _positive_vector(name: str, value: Any) -> np.ndarray:
-    array = np.array(days(name, value), ndmin=1)
-    if array.ndim != 1 or array.size == 0:
-        raise ValueError(f"{name} must hold one or more numbers (days), not shape {array.shape}")
-    bad = np.flatnonzero(~(np.isfinite(array) & (array > 0)))
-    if len(bad):
-        raise ValueError(f"{name} must be positive and finite; entry {bad[0]} is {array[bad[0]]}")
-    return array
-
-
-def _spread(array: np.ndarray, tried: np.ndarray) -> np.ndarray:
-    """The results of the periods that were tried, NaN for the others."""
-    whole = np.full(tried.shape, np.nan)
-    whole[tried] = array
-    return whole

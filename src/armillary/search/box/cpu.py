@@ -184,8 +184,11 @@ def _segments(cell: np.ndarray) -> _Segments:
 def _cuts(column: np.ndarray) -> np.ndarray:
     """Indices of the points that begin a segment: after a gap, or after MAX_SEGMENT bins."""
     gaps = np.append(0, np.flatnonzero(np.diff(column) > MIN_GAP) + 1)
+    stops = np.append(gaps[1:], len(column))
+    # Most stretches of a sparse light curve are a point or a night: they are not looked at singly.
+    long = np.flatnonzero(column[stops - 1] - column[gaps] >= MAX_SEGMENT)
     cuts = [gaps]
-    for first, stop in zip(gaps, np.append(gaps[1:], len(column)), strict=True):
+    for first, stop in zip(gaps[long], stops[long], strict=True):
         edges = np.arange(column[first] + MAX_SEGMENT, column[stop - 1] + 1, MAX_SEGMENT)
         cuts.append(first + np.searchsorted(column[first:stop], edges))
     return np.unique(np.concatenate(cuts))[1:]

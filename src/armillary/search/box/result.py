@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..._saved import load_arrays, save_arrays
+from ...plugins.arrays import HOST, array_kind, namespace, on_host
 from ...plugins.records import Provenance
 from ..inputs import SearchInput
 from .refine import SAME_TIME, Box, UnbinnedSearch
@@ -31,6 +32,9 @@ ARRAYS = {
     "duration": "d",
     "level": "flux",
 }
+
+#: Those that a backend computes.
+RESULTS = tuple(name for name in ARRAYS if name != "period")
 
 #: What binning may take off a peak: a box of n bins may miss a bin at either end.
 LOSS_OF_ONE_BIN, LARGEST_LOSS = 2.0, 0.8
@@ -99,7 +103,11 @@ class Periodogram:
     """The result of a box search: one entry per period, in the order of the input grid.
 
     A period without a dimming has ``delta_chi2`` 0 and NaN elsewhere; one for which no
-    duration was short enough has NaN everywhere. All arrays are read-only.
+    duration was short enough has NaN everywhere. All arrays on the host are read-only.
+
+    Where the light curve is on a device, so are ``delta_chi2`` to ``level``, ``snr`` and
+    ``relative_depth``. Everything else (``sde``, peaks, tables, files, pictures, ``repr``) is
+    made on the host, of a copy that is taken when it is first needed.
 
     Attributes
     ----------
@@ -147,12 +155,13 @@ class Periodogram:
     @property
     def snr(self) -> np.ndarray:
         """Signal-to-noise ratio of the depth, the square root of ``delta_chi2``."""
-        return np.sqrt(self.delta_chi2)
+        return namespace(array_kind(self.delta_chi2)).sqrt(self.delta_chi2)
 
     @property
     def relative_depth(self) -> np.ndarray:
         """Depth in units of the fitted level out of transit; NaN where that is not positive."""
-        return self.depth / np.where(self.level > 0, self.level, np.nan)
+        xp = namespace(array_kind(self.level))
+        return self.depth / xp.where(self.level > 0, self.level, np.nan)
 
     @cached_property
     def sde(self) -> np.ndarray:
@@ -163,8 +172,9 @@ class Periodogram:
         its standard deviation (Hippke & Heller 2019, section 2.5). On a grid of at most
         182 periods it is ``(SR - mean(SR)) / std(SR)``.
         """
+        host = self.on_host()
         return signal_detection_efficiency(
-            self.period, self.delta_chi2, self._unbinned.chi2_constant
+            host.period, host.delta_chi2, host._unbinned.chi2_constant
         )
 
     @property
@@ -181,6 +191,15 @@ class Periodogram:
     def flux_err_source(self) -> str:
         """Where the errors came from: "given", or how they were estimated."""
         return self.light_curve.flux_err_source
+
+    def on_host(self) -> Periodogram:
+        """The same with all arrays on the host, where they are not there already."""
+        return self if array_kind(self.delta_chi2) == HOST else self._host_copy
+
+    @cached_property
+    def _host_copy(self) -> Periodogram:
+        arrays = {name: on_host(getattr(self, name)) for name in RESULTS}
+        return replace(self, **arrays, light_curve=self.light_curve.on_host())
 
     # ------------------------------------------------------------ peaks
 
@@ -221,6 +240,9 @@ class Periodogram:
         """
         if k < 1:
             raise ValueError(f"k must be at least 1, not {k}")
+        return self.on_host()._peaks(k)
+
+    def _peaks(self, k: int) -> list[Peak]:
         found: list[Peak] = []
         for n, territory in enumerate(self._territories()):
             # Refinement may raise a maximum above those before it, by what binning may take.
@@ -319,10 +341,11 @@ class Periodogram:
         if isinstance(flux_unit, units.UnrecognizedUnit):
             flux_unit = units.dimensionless_unscaled  # meta keeps what the unit was called
         meaning = {"d": units.day, "flux": flux_unit, "": units.dimensionless_unscaled}
+        host = self.on_host()
         table = QTable(meta=self._meta())
         for name, unit in ARRAYS.items():
-            table[name] = getattr(self, name) * meaning[unit]
-        table["snr"] = self.snr
+            table[name] = getattr(host, name) * meaning[unit]
+        table["snr"] = host.snr
         return table
 
     def _meta(self) -> dict[str, Any]:
@@ -346,10 +369,11 @@ class Periodogram:
         OSError
             If the file cannot be written; an older file at ``path`` is then untouched.
         """
-        lc = self.light_curve
-        arrays = {name: getattr(self, name) for name in ARRAYS}
+        host = self.on_host()
+        lc = host.light_curve
+        arrays = {name: getattr(host, name) for name in ARRAYS}
         arrays |= {
-            name: getattr(self, name)
+            name: getattr(host, name)
             for name in ("trial_durations", "duration_start", "duration_stop")
         }
         arrays |= {"time": lc.time, "flux": lc.flux, "flux_err": lc.flux_err}
@@ -408,11 +432,12 @@ class Periodogram:
         """
         from ...plot.periodogram import plot_periodogram
 
-        return plot_periodogram(self, self.best if peak is None else peak, **options)
+        host = self.on_host()
+        return plot_periodogram(host, host.best if peak is None else peak, **options)
 
     def __getstate__(self) -> dict[str, Any]:
         # What is derived is derived again.
-        derived = ("sde", "best", "_unbinned")
+        derived = ("sde", "best", "_unbinned", "_host_copy")
         return {k: v for k, v in self.__dict__.items() if k not in derived}
 
     def __repr__(self) -> str:
@@ -422,7 +447,7 @@ class Periodogram:
             f"{self.period.min():.6g} to {self.period.max():.6g} d, {self.n_used:,} points over "
             f"{lc.span:.6g} d ({self.n_dropped:,} dropped)",
         ]
-        if np.any(self.delta_chi2 > 0):
+        if np.any(self.on_host().delta_chi2 > 0):
             best = self.best
             lines.append(
                 f"  best: period {best.period:.6f} d, t0 {best.t0:.5f}, duration "
