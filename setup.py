@@ -51,6 +51,7 @@ KERNELS = {
     "cache/disk/mapping": ("baseline",),
     "search/box/kernel": ("baseline", "v3"),
     "search/box/unbinned": ("baseline",),
+    "search/template/kernel": ("baseline",),
     "convert/visibility/chunks": ("baseline",),
     "convert/visibility/kernel": ("baseline",),
     "crossmatch/catalog/kernel": ("baseline",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import statistics
 import sys
 import time
@@ -16,6 +17,7 @@ from benchmarks.light_curves import CASES, OVERSAMPLE, Case
 from benchmarks.peers import bins_of_gerbls, gerbls_spectrum
 from benchmarks.processes import extra_memory, import_ratio, interrupt_latency
 from benchmarks.search import mean_losses
+from benchmarks.template import Scores
 
 ROUNDS = 5
 
@@ -189,6 +191,8 @@ def figures() -> Iterator[Figure]:
     spectrum, best = mean_losses("cpu")
     yield Figure("delta_chi2 lost by the spectrum, mean", 100.0 * spectrum, "%", 8.0)
     yield Figure("delta_chi2 lost by the refined best, mean", 100.0 * best, "%", 0.1)
+    share = 100.0 * time_of_template_scores()
+    yield Figure("200 template scores, time over that of the NumPy formula", share, "%", 5.0)
     for threads in THREADS:
         latency = max(interrupt_latency(threads) for _ in range(3))
         yield Figure(f"Ctrl-C, slowest of 3, threads: {threads}", latency, "s", 0.2)
@@ -205,6 +209,18 @@ def dispatch_overhead() -> float:
         return bench.track_dispatch_overhead()
     finally:
         bench.teardown()
+
+
+def time_of_template_scores() -> float:
+    """The compiled default over the plain formula, one thread each, candidates of a TESS sector."""
+    runs: dict[str, Callable[[], object]] = {}
+    for backend in ("cpu", "reference"):
+        bench = Scores()
+        arguments = (backend, "TESS sector, 2 min", 1)
+        bench.setup(*arguments)
+        runs[backend] = functools.partial(bench.time_scores, *arguments)
+    seconds = interleaved(runs)
+    return seconds["cpu"] / seconds["reference"]
 
 
 def discovery() -> float:

@@ -7,6 +7,7 @@ peers.py           peers called directly, in a mode that no backend can offer
 processes.py       measurements that need an interpreter of their own
 trivial_plugin.py  a backend that does nothing, to time what surrounds it
 search.py          ``search.bls``: speed, memory, accuracy
+template.py        ``search.template_score``: speed, memory
 skies.py           made-up catalogues
 sky_peers.py       peers of crossmatches called directly
 crossmatch.py      ``crossmatch.nearest`` and ``crossmatch.within``: speed, memory

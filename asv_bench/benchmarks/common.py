@@ -19,7 +19,17 @@ os.environ.pop("ARMILLARY_CACHE", None)
 
 Track = TypeVar("Track", bound=Callable[..., Any])
 
-BACKENDS = ("cpu", "reference", "astropy", "gerbls")
+#: Operation -> every backend there is, of core and of the plugins of this repository.
+BACKENDS = {
+    "search.bls": ("cpu", "reference", "astropy", "gerbls", "cupy", "mlx"),
+    "search.template_score": ("cpu", "reference", "cupy", "mlx"),
+    "crossmatch.nearest": ("cpu", "reference", "astropy", "pykdtree", "scipy", "sklearn", "cupy"),
+    "crossmatch.within": ("cpu", "reference", "astropy", "pykdtree", "scipy", "sklearn", "cupy"),
+    "fit.isophotes": ("cpu", "reference", "photutils"),
+    "fit.forced_isophotes": ("cpu", "reference", "photutils", "cupy"),
+    "fit.ellipse_model": ("cpu", "reference", "photutils"),
+    "convert.visibilities": ("cpu", "reference", "pyuvdata"),
+}
 THREADS = (1, 2)
 
 #: Backends that use more than one thread; the others are timed with one.

@@ -9,14 +9,14 @@ from asv_runner.benchmarks.mark import SkipNotImplemented
 
 import armillary as arm
 
-from .common import Bench, unit
+from .common import BACKENDS, THREADS, Bench, unit
 from .processes import match_memory
 from .skies import Positions, galactic_sky, jittered_copy, uniform_sky
 
 RADIUS = 2.0
-BACKENDS = ("cpu", "reference", "astropy", "pykdtree", "scipy", "sklearn")
 #: Backends that have threads of their own to be told of.
 THREADED = ("cpu", "pykdtree", "scipy")
+ROWS = (2_000, 200_000)
 SKIES = {"uniform": uniform_sky, "galactic": galactic_sky}
 #: The reference looks at every pair: more take it minutes.
 MOST_OF_REFERENCE = 3_000
@@ -28,12 +28,8 @@ def pair(sky: str, n: int) -> tuple[Positions, Positions]:
     return left, jittered_copy(*left, seed=2)
 
 
-class Nearest(Bench):
-    """The nearest within 2 arcsec, for every backend."""
-
-    operation = "crossmatch.nearest"
-    params = (BACKENDS, tuple(SKIES), (2_000, 200_000), (1, 2))
-    param_names = ("backend", "sky", "rows", "threads")
+class Catalogues(Bench):
+    """A catalogue and its jittered copy, for every backend; no benchmark of its own."""
 
     def setup(self, backend: str, sky: str, rows: int, threads: int) -> None:
         self.require(backend)
@@ -43,8 +39,27 @@ class Nearest(Bench):
             raise SkipNotImplemented(f"{rows:,} rows are too many for the reference")
         self.left, self.right = pair(sky, rows)
 
+
+class Nearest(Catalogues):
+    """The nearest within 2 arcsec."""
+
+    operation = "crossmatch.nearest"
+    params = (BACKENDS["crossmatch.nearest"], tuple(SKIES), ROWS, THREADS)
+    param_names = ("backend", "sky", "rows", "threads")
+
     def time_nearest(self, backend: str, sky: str, rows: int, threads: int) -> None:
         arm.crossmatch.nearest(self.left, self.right, RADIUS, backend=backend, threads=threads)
+
+
+class Within(Catalogues):
+    """Every pair within 2 arcsec."""
+
+    operation = "crossmatch.within"
+    params = (BACKENDS["crossmatch.within"], tuple(SKIES), ROWS, THREADS)
+    param_names = ("backend", "sky", "rows", "threads")
+
+    def time_within(self, backend: str, sky: str, rows: int, threads: int) -> None:
+        arm.crossmatch.within(self.left, self.right, RADIUS, backend=backend, threads=threads)
 
 
 class Shapes(Bench):

@@ -46,10 +46,10 @@ class Dispatch:
     rounds = 4
 
     def setup(self) -> None:
-        # The front door's own, private as it is: a copy would hide what it costs.
-        from armillary.search.box.api import _request
+        # The front door's own: a copy would hide what it costs.
+        from armillary.search.box.task import request_of
 
-        self.request_of = _request
+        self.request_of = request_of
         entry = EntryPoint("trivial", trivial_plugin.__name__, "armillary")
         self.previous = set_registry(load_registry(found=[entry]))
         names = ("time", "flux", "flux_err", "period", "duration")

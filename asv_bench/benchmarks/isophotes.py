@@ -9,10 +9,9 @@ from asv_runner.benchmarks.mark import SkipNotImplemented
 
 import armillary as arm
 
-from .common import Bench, unit
+from .common import BACKENDS, THREADS, Bench, unit
 from .galaxies import Case, m51, sersic, survey
 
-BACKENDS = ("cpu", "reference", "photutils")
 IMAGES = ("Sersic, 256 x 256", "Sersic, 512 x 512", "Sersic, 1024 x 1024", "M51, 512 x 512")
 #: Sides (pixels) of images that the slow ones do in time.
 LARGEST = {"reference": 256, "photutils": 512}
@@ -25,25 +24,19 @@ class Isophotes(Bench):
     """One image, from a given ellipse."""
 
     operation = "fit.isophotes"
-    params = (BACKENDS, IMAGES)
+    params = (BACKENDS["fit.isophotes"], IMAGES)
     param_names = ("backend", "image")
 
     def setup(self, backend: str, image: str) -> None:
         self.require(backend)
-        self.case = case_of(image)
-        if self.case.image.shape[0] > LARGEST.get(backend, np.inf):
-            raise SkipNotImplemented(f"{image} pixels are too many for {backend}")
+        self.case = case_for(backend, image)
         warnings.simplefilter("ignore")
-        self.found = self.fit("cpu")
 
     def fit(self, backend: str) -> arm.fit.Isophotes:
         return arm.fit.isophotes(self.case.image, self.case.start, backend=backend, threads=1)
 
     def time_isophotes(self, backend: str, image: str) -> None:
         self.fit(backend)
-
-    def time_forced_isophotes(self, backend: str, image: str) -> None:
-        arm.fit.forced_isophotes(self.case.image, self.found, backend=backend, threads=1)
 
     @unit("median relative difference from the truth")
     def track_intensity_off(self, backend: str, image: str) -> float:
@@ -65,11 +58,28 @@ class Isophotes(Bench):
         return int(self.fit(backend).n_samples.sum())
 
 
+class ForcedIsophotes(Bench):
+    """One image, along the ellipses of a fit."""
+
+    operation = "fit.forced_isophotes"
+    params = (BACKENDS["fit.forced_isophotes"], IMAGES)
+    param_names = ("backend", "image")
+
+    def setup(self, backend: str, image: str) -> None:
+        self.require(backend)
+        self.case = case_for(backend, image)
+        warnings.simplefilter("ignore")
+        self.found = arm.fit.isophotes(self.case.image, self.case.start, threads=1)
+
+    def time_forced_isophotes(self, backend: str, image: str) -> None:
+        arm.fit.forced_isophotes(self.case.image, self.found, backend=backend, threads=1)
+
+
 class EllipseModel(Bench):
     """The model image of a galaxy without noise."""
 
     operation = "fit.ellipse_model"
-    params = (BACKENDS, (256, 512), (1, 2))
+    params = (BACKENDS["fit.ellipse_model"], (256, 512), THREADS)
     param_names = ("backend", "size", "threads")
 
     def setup(self, backend: str, size: int, threads: int) -> None:
@@ -118,6 +128,14 @@ def case_of(image: str) -> Case:
         return m51()
     except FileNotFoundError as error:
         raise SkipNotImplemented(str(error)) from error
+
+
+def case_for(backend: str, image: str) -> Case:
+    """One of ``IMAGES``; what a slow backend would not do in time is skipped."""
+    case = case_of(image)
+    if case.image.shape[0] > LARGEST.get(backend, np.inf):
+        raise SkipNotImplemented(f"{image} pixels are too many for {backend}")
+    return case
 
 
 def residual(model: np.ndarray, case: Case) -> float:

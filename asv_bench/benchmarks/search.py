@@ -12,15 +12,22 @@ from asv_runner.benchmarks.mark import SkipNotImplemented
 import armillary as arm
 
 from .common import BACKENDS, THREADS, Bench, unit
-from .light_curves import CASES, injected_signals, periods, tess_sector
+from .light_curves import CASES, DURATIONS, NOISE, injected_signals, periods, tess_sector
 from .peers import gerbls_spectrum, on_periods_of_gerbls
 from .processes import extra_memory
+
+#: Light curves of a survey, points of each, and trial periods.
+SURVEYS = {
+    "100 of 50 points": (100, 50, 20),
+    "100 of 2,000 points": (100, 2_000, 1_000),
+    "100 TESS sectors": (100, 19_700, 2_500),
+}
 
 
 class Search(Bench):
     """The same light curve and grid for every backend."""
 
-    params = (BACKENDS, tuple(CASES), THREADS)
+    params = (BACKENDS["search.bls"], tuple(CASES), THREADS)
     param_names = ("backend", "light_curve", "threads")
 
     def setup(self, backend: str, light_curve: str, threads: int) -> None:
@@ -37,7 +44,7 @@ class Search(Bench):
 class SmallSearch(Bench):
     """A problem that even the reference does in time: 500 points, 200 periods."""
 
-    params = (BACKENDS,)
+    params = (BACKENDS["search.bls"],)
     param_names = ("backend",)
 
     def setup(self, backend: str) -> None:
@@ -106,6 +113,31 @@ class DefaultCall(Bench):
         return len(self.periodogram.period)
 
 
+class ManyLightCurves(Bench):
+    """The same light curves with a call for each, and with one for all."""
+
+    params = (BACKENDS["search.bls"], tuple(SURVEYS), ("a call for each", "one call"), THREADS)
+    param_names = ("backend", "survey", "how", "threads")
+
+    def setup(self, backend: str, survey: str, how: str, threads: int) -> None:
+        n, points, n_periods = SURVEYS[survey]
+        self.require(backend, threads, n * points * n_periods)
+        self.light_curves = survey_of(n, points)
+        self.options = {
+            "period": periods(0.6, 13.0, n_periods),
+            "duration": DURATIONS,
+            "backend": backend,
+            "threads": threads,
+        }
+
+    def time_bls(self, backend: str, survey: str, how: str, threads: int) -> None:
+        if how == "one call":
+            arm.search.bls(self.light_curves, **self.options)
+        else:
+            for light_curve in self.light_curves:
+                arm.search.bls(light_curve, **self.options)
+
+
 class LargestSearch(Bench):
     """100,000 points at 500,000 periods, in a season and in four years."""
 
@@ -126,10 +158,23 @@ class LargestSearch(Bench):
         return extra_memory(span)
 
 
+def survey_of(n: int, points: int) -> list[arm.io.LightCurve]:
+    """White noise at random times of a sector."""
+    rng = np.random.default_rng(points)
+    return [
+        arm.io.LightCurve(
+            rng.uniform(0.0, 27.0, points),
+            rng.normal(1.0, NOISE, points),
+            np.full(points, NOISE),
+        )
+        for _ in range(n)
+    ]
+
+
 class Accuracy(Bench):
     """Mean fraction of delta_chi2 that is lost against an unbinned brute force."""
 
-    params = (BACKENDS,)
+    params = (BACKENDS["search.bls"],)
     param_names = ("backend",)
     timeout = 600
 

@@ -11,11 +11,10 @@ from asv_runner.benchmarks.mark import SkipNotImplemented
 
 import armillary as arm
 
-from .common import Bench, unit
+from .common import BACKENDS, Bench, unit
 from .observations import BenchmarkObservation, benchmark_observation
 from .processes import conversion_memory
 
-BACKENDS = ("cpu", "reference", "pyuvdata")
 #: An observation that even slow backends convert in seconds.
 SMALL = {"n_times": 6, "n_antennas": 32, "n_subbands": 4}
 
@@ -30,7 +29,7 @@ class Visibilities(Bench):
     """Four subbands of 32 antennas, turned to a source."""
 
     operation = "convert.visibilities"
-    params = (BACKENDS,)
+    params = (BACKENDS["convert.visibilities"],)
     param_names = ("backend",)
 
     def setup(self, backend: str) -> None:

@@ -15,7 +15,16 @@ def test_version(armillary):
 
 @pytest.mark.parametrize(
     "arguments",
-    [(), ("status",), ("check",), ("search",), ("search", "bls"), ("demo",), ("demo", "search")],
+    [
+        (),
+        ("status",),
+        ("check",),
+        ("search",),
+        ("search", "bls"),
+        ("search", "attribute"),
+        ("demo",),
+        ("demo", "search"),
+    ],
 )
 def test_everything_has_help(armillary, arguments):
     result = armillary(*arguments, "--help")

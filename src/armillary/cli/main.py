@@ -10,6 +10,8 @@ import typer
 from typer.core import TyperGroup
 
 from .. import __version__
+from .attribute import EXAMPLES as ATTRIBUTE_EXAMPLES
+from .attribute import attribute
 from .cache import cache
 from .check import check
 from .convert import convert
@@ -89,6 +91,7 @@ def armillary(
 
 
 app.command()(status)
+search.command(epilog=ATTRIBUTE_EXAMPLES, no_args_is_help=True)(attribute)
 app.add_typer(search, name="search")
 app.add_typer(fit, name="fit")
 app.command(epilog=CROSSMATCH_EXAMPLES, no_args_is_help=True)(crossmatch)

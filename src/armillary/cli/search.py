@@ -58,6 +58,51 @@ def _option(*names: str, help: str, panel: str, metavar: str | None = None, **mo
     return typer.Option(*names, help=help, rich_help_panel=panel, metavar=metavar, **more)
 
 
+# ------------------------------------------------------------------ options of all commands
+
+Detrend = Annotated[
+    float | None,
+    _option(
+        "--detrend",
+        help="Divide by a running biweight of this full width, in days. "
+        "Three times the longest transit or more.",
+        panel=_READING,
+        metavar="WINDOW",
+    ),
+]
+TimeColumn = Annotated[
+    str | None,
+    _option(
+        "--time-column",
+        help="Column of times: a name, or a position counted from 0.",
+        panel=_READING,
+        metavar="NAME",
+    ),
+]
+FluxColumn = Annotated[
+    str | None,
+    _option("--flux-column", help="Column of fluxes: the same.", panel=_READING, metavar="NAME"),
+]
+Quality = Annotated[
+    str,
+    _option(
+        "--quality",
+        help="Flagged points to drop: default, hard, none, or a bit mask.",
+        panel=_READING,
+        metavar="WHICH",
+    ),
+]
+Backend = Annotated[
+    str | None,
+    _option(
+        "--backend",
+        help="What computes; `armillary status` lists the choices.",
+        panel=_RUNNING,
+        metavar="NAME",
+    ),
+]
+
+
 @search.callback()
 def _group() -> None:
     """Search light curves for transits."""
@@ -81,40 +126,10 @@ def bls(
             panel=_READING,
         ),
     ] = False,
-    detrend: Annotated[
-        float | None,
-        _option(
-            "--detrend",
-            help="Divide by a running biweight of this full width, in days. "
-            "Three times the longest transit or more.",
-            panel=_READING,
-            metavar="WINDOW",
-        ),
-    ] = None,
-    time_column: Annotated[
-        str | None,
-        _option(
-            "--time-column",
-            help="Column of times: a name, or a position counted from 0.",
-            panel=_READING,
-            metavar="NAME",
-        ),
-    ] = None,
-    flux_column: Annotated[
-        str | None,
-        _option(
-            "--flux-column", help="Column of fluxes: the same.", panel=_READING, metavar="NAME"
-        ),
-    ] = None,
-    quality: Annotated[
-        str,
-        _option(
-            "--quality",
-            help="Flagged points to drop: default, hard, none, or a bit mask.",
-            panel=_READING,
-            metavar="WHICH",
-        ),
-    ] = "default",
+    detrend: Detrend = None,
+    time_column: TimeColumn = None,
+    flux_column: FluxColumn = None,
+    quality: Quality = "default",
     min_period: Annotated[
         float | None,
         _option(
@@ -150,15 +165,7 @@ def bls(
         float | None,
         _option("--star-mass", help="Default: 1.", panel=_TIMES, metavar="M_SUN"),
     ] = None,
-    backend: Annotated[
-        str | None,
-        _option(
-            "--backend",
-            help="What computes; `armillary status` lists the choices.",
-            panel=_RUNNING,
-            metavar="NAME",
-        ),
-    ] = None,
+    backend: Backend = None,
     cache: Cache = None,
     threads: Annotated[
         int | None,
@@ -221,11 +228,7 @@ def bls(
     pictures = None if plot is None else PicturePaths(plot, len(jobs))
     pool = Pool(min(threads, len(jobs)))
     recipe = Recipe(
-        reading={
-            "time_column": _column(time_column),
-            "flux_column": _column(flux_column),
-            "quality": int(quality) if quality.isdecimal() else quality,
-        },
+        reading=reading(time_column, flux_column, quality),
         window=detrend,
         searching={
             "min_period": min_period,
@@ -257,6 +260,15 @@ def _check_backend(backend: str | None) -> None:
     from ..plugins.select import choose
 
     choose(Request("search.bls"), backend)
+
+
+def reading(time_column: str | None, flux_column: str | None, quality: str) -> dict[str, Any]:
+    """How a light curve is read; what looks like a number is one."""
+    return {
+        "time_column": _column(time_column),
+        "flux_column": _column(flux_column),
+        "quality": int(quality) if quality.isdecimal() else quality,
+    }
 
 
 def _column(name: str | None) -> str | int | None:

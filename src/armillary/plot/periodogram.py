@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from .files import require_matplotlib
 from .fold import binned
-from .style import DATA, FAINT, INK, RASTERIZE_ABOVE, SIGNAL, SPECTRUM, cloud, style
-from .timeline import stretches, widths
+from .style import DATA, FAINT, INK, RASTERIZE_ABOVE, SIGNAL, SPECTRUM, cloud, style, thousands
+from .timeline import time_panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -103,6 +102,7 @@ def plot_periodogram(
     if statistic not in STATISTICS:
         allowed = " or ".join(repr(name) for name in STATISTICS)
         raise ValueError(f"statistic must be {allowed}, not {statistic!r}")
+    periodogram = periodogram.on_host()
     peak = periodogram.best if peak is None else peak
     points = _relative(periodogram, peak)
     with style():
@@ -143,28 +143,19 @@ def _title(target: str, note: str, peak: Peak) -> str:
 
 
 def _draw_light_curve(figure: Any, points: _Relative, peak: Peak, time_system: str | None) -> None:
-    parts = stretches(points.time)
-    panels = figure.subplots(1, len(parts), sharey=True, squeeze=False, width_ratios=widths(parts))[
-        0
-    ]
+    panels = time_panels(figure, points.time, time_system)
     looks = cloud(len(points.time))
-    observed = sum(last - first for first, last in parts) or 1.0
-    for panel, (first, last) in zip(panels, parts, strict=True):
+    for axes, first, last in panels:
         here = (points.time >= first) & (points.time <= last)
         for chosen, colour in (
             (here & ~points.in_transit, DATA),
             (here & points.in_transit, SIGNAL),
         ):
-            panel.plot(points.time[chosen], points.flux[chosen], color=colour, **looks)
-        margin = 0.015 * max(stop - start for start, stop in parts) or 0.5
-        panel.set_xlim(first - margin, last + margin)
-        _mark_transits(panel, points.time[here & points.in_transit], peak)
-        _tick_times(panel, (last - first) / observed)
-    panels[0].set_ylim(*_range(points, peak))
-    panels[0].set_ylabel("flux change [ppm]")
-    _thousands(panels[0].yaxis)
-    _mark_cuts(panels)
-    figure.supxlabel(f"time [{time_system}, d]" if time_system else "time [d]", fontsize=12.5)
+            axes.plot(points.time[chosen], points.flux[chosen], color=colour, **looks)
+        _mark_transits(axes, points.time[here & points.in_transit], peak)
+    panels[0].axes.set_ylim(*_range(points, peak))
+    panels[0].axes.set_ylabel("flux change [ppm]")
+    thousands(panels[0].axes.yaxis)
 
 
 def _range(points: _Relative, peak: Peak) -> tuple[float, float]:
@@ -190,34 +181,6 @@ def _mark_transits(panel: Axes, time_in_transit: np.ndarray, peak: Peak) -> None
         transform=panel.get_xaxis_transform(),
         gid="transits",
     )
-
-
-def _tick_times(panel: Axes, share: float) -> None:
-    """Plain numbers, as many as fit into this share of the width."""
-    from matplotlib.ticker import MaxNLocator, ScalarFormatter
-
-    panel.xaxis.set_major_locator(
-        MaxNLocator(max(1, round(9 * share)), min_n_ticks=1, steps=[1, 2, 5, 10])
-    )
-    whole = ScalarFormatter(useOffset=False)
-    whole.set_scientific(False)
-    panel.xaxis.set_major_formatter(whole)
-
-
-def _mark_cuts(panels: np.ndarray) -> None:
-    """Slanted strokes where the time axis is cut."""
-    stroke = {
-        "marker": [(-0.5, -1), (0.5, 1)],
-        "markersize": 9,
-        "linestyle": "none",
-        "color": INK,
-        "clip_on": False,
-    }
-    for left, right in pairwise(panels):
-        left.plot([1], [0], transform=left.transAxes, **stroke)
-        right.plot([0], [0], transform=right.transAxes, **stroke)
-        right.spines["left"].set_visible(False)
-        right.tick_params(left=False, labelleft=False)
 
 
 # ------------------------------------------------------------------ the spectrum
@@ -318,7 +281,7 @@ def _draw_fold(axes: Axes, points: _Relative, peak: Peak) -> None:
     axes.set_ylim(*_fold_range(points.flux[near], bins.mean, depth))
     axes.set_xlabel("time from mid-transit [h]")
     axes.set_ylabel("flux change [ppm]")
-    _thousands(axes.yaxis)
+    thousands(axes.yaxis)
     axes.legend(loc="lower right", fontsize=11, edgecolor="none", framealpha=0.85)
 
 
@@ -330,9 +293,3 @@ def _fold_range(flux: np.ndarray, means: np.ndarray, depth: float) -> tuple[floa
     return min(low - 0.1 * room, max(low - room, least)), max(
         high + 0.1 * room, min(high + room, most)
     )
-
-
-def _thousands(axis: Any) -> None:
-    from matplotlib.ticker import FuncFormatter
-
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}".replace("-", "\u2212")))

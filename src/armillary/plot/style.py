@@ -51,3 +51,10 @@ def cloud(n_points: int) -> dict[str, Any]:
         "alpha": max(0.2, 0.9 * thinning**0.35),
         "rasterized": n_points > RASTERIZE_ABOVE,
     }
+
+
+def thousands(axis: Any) -> None:
+    """Whole numbers with commas, and a minus sign that is as long as a plus."""
+    from matplotlib.ticker import FuncFormatter
+
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}".replace("-", "\u2212")))

@@ -11,15 +11,26 @@ if TYPE_CHECKING:
     from .box.result import Peak, Periodogram
     from .conditioning.api import detrend, stitch
     from .grid.api import duration_grid, period_grid
+    from .template.api import attribute, scan_t0, template_score
+    from .template.attribution import Attribution
+    from .template.result import TemplateScore, TemplateScores
+    from .template.scan import T0Scan
 
 __all__ = [
+    "Attribution",
     "Peak",
     "Periodogram",
+    "T0Scan",
+    "TemplateScore",
+    "TemplateScores",
+    "attribute",
     "bls",
     "detrend",
     "duration_grid",
     "period_grid",
+    "scan_t0",
     "stitch",
+    "template_score",
 ]
 
 __getattr__, __dir__ = attach(
@@ -32,5 +43,12 @@ __getattr__, __dir__ = attach(
         "duration_grid": ".grid.api",
         "stitch": ".conditioning.api",
         "detrend": ".conditioning.api",
+        "template_score": ".template.api",
+        "scan_t0": ".template.api",
+        "attribute": ".template.api",
+        "TemplateScore": ".template.result",
+        "TemplateScores": ".template.result",
+        "T0Scan": ".template.scan",
+        "Attribution": ".template.attribution",
     },
 )

@@ -23,6 +23,7 @@ from ..plugins.select import own_reason, why_not
 #: Operation -> the module that holds its checks, in an attribute ``SUITE``.
 SUITES = {
     "search.bls": "armillary.testing.search_bls",
+    "search.template_score": "armillary.testing.search_template_score",
     "crossmatch.nearest": "armillary.testing.crossmatch_nearest",
     "crossmatch.within": "armillary.testing.crossmatch_within",
     "fit.isophotes": "armillary.testing.fit_isophotes",
@@ -332,4 +333,6 @@ def conformance(
         if not outcome.good:
             pytest.fail(outcome.message)
 
+    # Whoever collects tests can tell which backend is held to what.
+    vars(test_conformance).update(operation=operation, backend=backend)
     return test_conformance

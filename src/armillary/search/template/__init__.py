@@ -1,0 +1,1 @@
+"""Scores of transit candidates by a smooth template (search.template_score)."""
