@@ -12,9 +12,10 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 
 from ..._words import counted
-from ...cache.axis import answered
+from ...cache.axis import answered, store_for
 from ...cache.choice import store_of_call
 from ...cache.store import Store
+from ...plugins.arrays import HOST, require_host
 from ...plugins.call import call, checked_arrays
 from ...plugins.errors import ContractError
 from ...plugins.records import Request
@@ -24,7 +25,7 @@ from ...runtime.progress import reporting
 from ...runtime.threads import thread_count
 from .beginnings import begun_well, failed
 from .finding import NothingFound, found_geometry
-from .geometry import EllipseGeometry, checked, known_parameters
+from .geometry import NAMES, EllipseGeometry, checked, known_parameters
 from .images import Input, IsophoteWarning, Prepared, input_of, inputs_of, is_many, prepared
 from .result import COLUMNS, HARMONIC_COLUMNS, NO_GRADIENT, STOP_CODES, Isophotes
 from .rules import FORCED_OPTIONS, Rules
@@ -193,7 +194,7 @@ def isophotes(
     )
     many = is_many(image)
     starts = _starts(geometry, sma0, many)
-    job = _Job(FITTED, rules.options(), backend, store_of_call(cache))
+    job = _Job(FITTED, rules.options(), backend, cache, store_of_call(cache))
     return _run(job, _fit, image, mask, variance, starts, threads, progress)
 
 
@@ -223,7 +224,8 @@ def forced_isophotes(
     Parameters
     ----------
     image : array_like, shape (ny, nx), or list, or iterator
-        As in :func:`isophotes`.
+        As in :func:`isophotes`. One on a device, such as an array of CuPy, stays there, and so do
+        the arrays of the result; its mask and variance must be there, too.
     template : Isophotes, table, mapping, list or path
         The ellipses: a result of :func:`isophotes` on any image; a table or mapping of columns
         ``sma``, ``x0``, ``y0``, ``ellipticity`` (or ``eps``) and ``position_angle`` (radians) or
@@ -247,7 +249,8 @@ def forced_isophotes(
     Raises
     ------
     ValueError, TypeError
-        As :func:`isophotes`, and if the template is incomplete.
+        As :func:`isophotes`, and if the template is incomplete, or if some arrays are on a device
+        and others are not.
 
     Examples
     --------
@@ -275,7 +278,7 @@ def forced_isophotes(
     ellipses = ellipses_of(template)
     for array in ellipses.values():
         array.setflags(write=False)
-    job = _Job(FORCED, options, backend, store_of_call(cache))
+    job = _Job(FORCED, options, backend, cache, store_of_call(cache))
     return _run(job, _measure, image, mask, variance, repeat(ellipses), threads, progress)
 
 
@@ -289,6 +292,7 @@ class _Job:
     operation: str
     options: Mapping[str, tuple[Any, Any]]
     backend: str | None
+    cache: Any
     store: Store | None
     threads: int = 1
 
@@ -310,12 +314,14 @@ class _Job:
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """One image, what its ellipses are or begin with, and who does it."""
+    """One image, what its ellipses are or begin with, who does it, and where it is kept."""
 
     number: int | None
     image: Prepared
+    arrays_are: str
     ellipses: Any
     plan: Plan
+    store: Store | None
 
 
 _Work = Callable[[_Job, _Task], Isophotes]
@@ -392,11 +398,12 @@ def _noted(number: int | None, function: Callable[..., _Given], *arguments: Any)
 
 
 def _task(job: _Job, number: int | None, given: Input, ellipses: Any) -> _Task:
-    arrays_are = given.arrays_are
-    # A first look, so that no device array is copied for a backend that cannot take it.
+    arrays_are = given.arrays_are()
+    # A first look, so that nothing is done for a backend that cannot take it.
     choose(Request(job.operation, arrays=arrays_are), job.backend)
+    store = job.store if arrays_are == HOST else store_for(job.cache, arrays_are)
     image = prepared(given)
-    return _Task(number, image, ellipses, job.plan(image, arrays_are))
+    return _Task(number, image, arrays_are, ellipses, job.plan(image, arrays_are), store)
 
 
 def _kept(work: _Work, job: _Job, task: _Task) -> Isophotes:
@@ -407,7 +414,7 @@ def _kept(work: _Work, job: _Job, task: _Task) -> Isophotes:
         "ellipses": task.ellipses,
         "options": {name: value for name, (value, _) in job.options.items()},
     }
-    answer = answered(task.plan, identity, lambda: work(job, task), job.store)
+    answer = answered(task.plan, identity, lambda: work(job, task), task.store)
     return replace(
         answer.value,
         n_unusable=task.image.n_unusable,
@@ -437,6 +444,8 @@ def _fit(job: _Job, task: _Task) -> Isophotes:
     _check_centre(task.ellipses, task.image.image.shape)
     limits = job.options["min_sma"][0], job.options["max_sma"][0] or math.inf
     _check_sma(task.ellipses, *limits)
+    if len(task.ellipses) < len(NAMES):
+        require_host("image without a complete geometry", task.image.image)
     try:
         start = found_geometry(task.image.image, task.ellipses)
     except NothingFound as nothing:
@@ -527,7 +536,7 @@ def _result(job: _Job, task: _Task, result: Any) -> Isophotes:
     shapes: dict[str, tuple[int | None, ...]] = dict.fromkeys(COLUMNS, (None,))
     shapes |= dict.fromkeys(HARMONIC_COLUMNS, (None, n_orders))
     dtypes = {name: np.int64 for name, kind in COLUMNS.items() if kind is int}
-    arrays = checked_arrays(task.plan, result, shapes, dtypes)
+    arrays = checked_arrays(task.plan, result, shapes, dtypes, task.arrays_are)
     lengths = {len(array) for array in arrays.values()}
     if len(lengths) != 1:
         raise ContractError(f"{task.plan.backend} returned arrays of different lengths: {lengths}")

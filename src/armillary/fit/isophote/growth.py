@@ -188,6 +188,7 @@ def curve_of_growth(isophotes: Isophotes) -> CurveOfGrowth:
     """
     if not isinstance(isophotes, Isophotes):
         raise TypeError(f"isophotes must be Isophotes, not {type(isophotes).__name__}")
+    isophotes = isophotes.on_host()
     known = isophotes.known | _known_centre(isophotes)
     ellipses = _Ellipses(isophotes, known)
     return CurveOfGrowth(

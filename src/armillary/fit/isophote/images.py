@@ -1,4 +1,7 @@
-"""Images as backends take them: floats in C order, NaN where a pixel is unusable."""
+"""Images as backends take them: floats in C order, NaN where a pixel is unusable.
+
+An image on a device is looked at there, and stays there.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ...plugins.arrays import array_kind, on_host
+from ...plugins.arrays import HOST, array_kind, namespace, one_kind
 
 #: Interpolation needs four pixels.
 FEWEST_ROWS = 2
@@ -26,14 +29,20 @@ class Input:
     mask: Any
     variance: Any
 
-    @property
     def arrays_are(self) -> str:
-        return array_kind(self.image, self.mask, self.variance)
+        """The package that owns the image, its mask and its variance.
+
+        Raises
+        ------
+        TypeError
+            If some of them are on a device and others are not.
+        """
+        return one_kind(image=self.image, mask=self.mask, variance=self.variance)
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """An image for a backend.
+    """An image for a backend, where the caller's is.
 
     Attributes
     ----------
@@ -116,7 +125,8 @@ def prepared(given: Input) -> Prepared:
     ValueError
         If the image is no two-dimensional array of real numbers, or the shapes differ.
     """
-    image, own_mask = _pixels("image", given.image)
+    xp = namespace(given.arrays_are())
+    image, own_mask = _pixels("image", given.image, xp)
     if image.ndim != 2 or min(image.shape) < FEWEST_ROWS:
         raise ValueError(
             f"image must be two-dimensional, {FEWEST_ROWS} x {FEWEST_ROWS} pixels or more, "
@@ -124,48 +134,52 @@ def prepared(given: Input) -> Prepared:
         )
     unusable = None if own_mask is None else own_mask.copy()
     if given.mask is not None:
-        mask = _mask(given.mask, image.shape)
+        mask = _mask(given.mask, image.shape, xp)
         unusable = mask if unusable is None else unusable | mask
     variance = None
     if given.variance is not None:
-        variance = _variance(given.variance, image)
+        variance = _variance(given.variance, image, xp)
         image = image.astype(variance.dtype, copy=False)
         # Also true of NaN.
         worthless = ~((variance > 0.0) & (variance < np.inf))
         unusable = worthless if unusable is None else unusable | worthless
     # A sum is finite only if all its terms are, and is much faster to look at.
     with np.errstate(over="ignore", invalid="ignore"):
-        suspicious = not np.isfinite(image.sum(dtype=np.float64))
+        suspicious = not xp.isfinite(image.sum(dtype=np.float64))
     if suspicious:
-        infinite = ~np.isfinite(image)
+        infinite = ~xp.isfinite(image)
         unusable = infinite if unusable is None else unusable | infinite
     if unusable is None or not unusable.any():
         return Prepared(_read_only(image), _read_only(variance), 0)
-    image = np.where(unusable, np.nan, image).astype(image.dtype, copy=False)
+    image = xp.where(unusable, np.nan, image).astype(image.dtype, copy=False)
     return Prepared(_read_only(image), _read_only(variance), int(unusable.sum()))
 
 
-def _pixels(name: str, value: Any) -> tuple[np.ndarray, np.ndarray | None]:
+def _pixels(name: str, value: Any, xp: Any) -> tuple[np.ndarray, np.ndarray | None]:
     """Real numbers as float32 or float64, and their own mask, if they have one."""
     from ...io.image import Image
 
     if isinstance(value, Image):
         value = value.data
-    value = on_host(value)
-    mask = np.ma.getmaskarray(value) if isinstance(value, np.ma.MaskedArray) else None
-    if hasattr(value, "unmasked"):  # astropy's Masked
-        value, mask = value.unmasked, np.asarray(value.mask)
-    array = np.asarray(getattr(value, "value", value) if hasattr(value, "unit") else value)
+    array, mask = _host_array(value) if array_kind(value) == HOST else (value, None)
     if array.dtype.kind not in "iufb":
         raise ValueError(f"{name} must hold real numbers, not {array.dtype}")
     dtype = np.result_type(array.dtype, np.float32)
     dtype = np.dtype(np.float64) if dtype.itemsize > 8 else dtype.newbyteorder("=")
     # Not ascontiguousarray, which gives numbers a dimension.
-    return np.asarray(array, dtype, order="C"), mask
+    return xp.asarray(array, dtype, order="C"), mask
 
 
-def _mask(value: Any, shape: tuple[int, ...]) -> np.ndarray:
-    mask = np.asarray(on_host(value))
+def _host_array(value: Any) -> tuple[np.ndarray, np.ndarray | None]:
+    """NumPy's array of what is on the host, without a unit, and its own mask, if it has one."""
+    mask = np.ma.getmaskarray(value) if isinstance(value, np.ma.MaskedArray) else None
+    if hasattr(value, "unmasked"):  # astropy's Masked
+        value, mask = value.unmasked, np.asarray(value.mask)
+    return np.asarray(getattr(value, "value", value) if hasattr(value, "unit") else value), mask
+
+
+def _mask(value: Any, shape: tuple[int, ...], xp: Any) -> np.ndarray:
+    mask = xp.asarray(value)
     if mask.dtype.kind not in "iub":
         raise ValueError(f"mask must hold True or False, or whole numbers, not {mask.dtype}")
     if mask.shape != shape:
@@ -173,30 +187,30 @@ def _mask(value: Any, shape: tuple[int, ...]) -> np.ndarray:
     return mask.astype(bool)
 
 
-def _variance(value: Any, image: np.ndarray) -> np.ndarray:
-    variance, mask = _pixels("variance", value)
+def _variance(value: Any, image: np.ndarray, xp: Any) -> np.ndarray:
+    variance, mask = _pixels("variance", value, xp)
     if variance.shape not in ((), image.shape):
         raise ValueError(
             f"variance must be a number or of the image's shape {image.shape}, not {variance.shape}"
         )
-    variance = np.broadcast_to(variance, image.shape).astype(_wide_enough(variance, image.dtype))
+    variance = xp.broadcast_to(variance, image.shape).astype(_wide_enough(variance, image.dtype))
     if mask is not None:
         variance[np.broadcast_to(mask, image.shape)] = np.nan
-    return np.ascontiguousarray(variance)
+    return xp.ascontiguousarray(variance)
 
 
 def _wide_enough(variance: np.ndarray, dtype: np.dtype) -> np.dtype:
     """The type of the image, unless variances are too small or too large for it."""
     limits = np.finfo(dtype)
-    known = variance[(variance > 0.0) & (variance < np.inf)]
-    fits = np.all((known >= limits.tiny) & (known <= limits.max))
+    counts = (variance > 0.0) & (variance < np.inf)
+    fits = (~counts | (variance >= limits.tiny) & (variance <= limits.max)).all()
     return dtype if fits else np.dtype(np.float64)
 
 
 def _read_only(array: np.ndarray | None) -> Any:
-    """A view that nobody can write to, of what may be the caller's."""
-    if array is None:
-        return None
+    """A view that nobody can write to, of what may be the caller's; a device has none."""
+    if not isinstance(array, np.ndarray):
+        return array
     view = array.view()
     view.setflags(write=False)
     return view

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from ..._words import counted
+from ...plugins.arrays import HOST, array_kind, namespace, on_host, read_only
 from ...plugins.records import Provenance
 
 if TYPE_CHECKING:
@@ -66,7 +68,8 @@ class Isophotes:
 
     Pixels are counted from 0 at their centres, x along columns and y along rows. What is not
     known is NaN: all errors of an ellipse that was not fitted, the geometry at ``sma`` 0. All
-    arrays are read-only and have one entry for each ellipse.
+    arrays are read-only and have one entry for each ellipse. Of an image on a device they are
+    there, and so is what is derived from them; tables, files and pictures take a copy on the host.
 
     Attributes
     ----------
@@ -152,8 +155,7 @@ class Isophotes:
     provenance: Provenance
 
     def __post_init__(self) -> None:
-        for name in (*COLUMNS, *HARMONIC_COLUMNS):
-            getattr(self, name).setflags(write=False)
+        read_only(*(getattr(self, name) for name in (*COLUMNS, *HARMONIC_COLUMNS)))
 
     def __len__(self) -> int:
         return len(self.sma)
@@ -168,21 +170,38 @@ class Isophotes:
     @property
     def known(self) -> np.ndarray:
         """True where intensity and geometry are known, the value at the centre left out."""
-        finite = [np.isfinite(getattr(self, name)) for name in ("sma", "intensity", *GEOMETRY)]
-        return np.logical_and.reduce(finite) & (self.sma > 0.0)
+        isfinite = self._functions.isfinite
+        found = self.sma > 0.0
+        for name in ("sma", "intensity", *GEOMETRY):
+            found = found & isfinite(getattr(self, name))
+        return found
 
     @property
     def gradient_rel_err(self) -> np.ndarray:
         """Error of the gradient over its size; NaN where it is not negative, or not known."""
-        relative = np.full(len(self), np.nan)
-        falling = self.gradient < 0.0
-        relative[falling] = self.gradient_err[falling] / -self.gradient[falling]
-        return relative
+        falling = self._functions.where(self.gradient < 0.0, -self.gradient, np.nan)
+        return self.gradient_err / falling
 
     @property
     def pixel_stddev(self) -> np.ndarray:
         """IRAF's estimate of the standard deviation of a pixel: rms times sqrt(sector_area)."""
-        return self.rms * np.sqrt(self.sector_area)
+        return self.rms * self._functions.sqrt(self.sector_area)
+
+    # ------------------------------------------------------------ where the arrays are
+
+    @property
+    def _functions(self) -> Any:
+        """The module with the functions for its arrays."""
+        return namespace(array_kind(self.sma))
+
+    def on_host(self) -> Isophotes:
+        """The same with its arrays on the host: itself, if they are there."""
+        return self if array_kind(self.sma) == HOST else self._host_copy
+
+    @cached_property
+    def _host_copy(self) -> Isophotes:
+        names = (*COLUMNS, *HARMONIC_COLUMNS)
+        return replace(self, **{name: on_host(getattr(self, name)) for name in names})
 
     # ------------------------------------------------------------ tables and files
 
@@ -212,7 +231,7 @@ class Isophotes:
         """
         from .table import as_table
 
-        return as_table(self, names, zero_point)
+        return as_table(self.on_host(), names, zero_point)
 
     def save(
         self,
@@ -244,7 +263,7 @@ class Isophotes:
         """
         from .table import save_table
 
-        save_table(self, Path(path), names, zero_point, overwrite)
+        save_table(self.on_host(), Path(path), names, zero_point, overwrite)
 
     @classmethod
     def load(cls, path: str | Path) -> Isophotes:
@@ -282,9 +301,12 @@ class Isophotes:
         """
         from ...plot.isophotes import plot_isophotes
 
-        return plot_isophotes(self, image, **options)
+        return plot_isophotes(self.on_host(), on_host(image), **options)
 
     # ------------------------------------------------------------ as Python sees it
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         # Arrays come out of a pickle, or a deep copy, ready to be written to.
@@ -300,20 +322,24 @@ class Isophotes:
         if self.reason:
             lines.append(f"  {self.reason}")
         if len(self):
-            lines.append(
-                f"  sma {self.sma[0]:.4g} to {self.sma[-1]:.4g} pixels, "
-                f"intensity {self.intensity[0]:.4g} to {self.intensity[-1]:.4g}"
-            )
-            ends = (
-                f"{np.count_nonzero(self.stop_code == code)} {meaning.partition(';')[0]}"
-                for code, meaning in STOP_CODES.items()
-                if np.any(self.stop_code == code)
-            )
-            lines.append(f"  {'; '.join(ends)}")
+            lines += self.on_host()._summary()
         if self.n_unusable:
             lines.append(f"  {counted(self.n_unusable, 'unusable pixel')}")
         lines.append(f"  {self.provenance}")
         return "\n".join(lines)
+
+    def _summary(self) -> list[str]:
+        """Where the isophotes are, and how their fits ended."""
+        ends = (
+            f"{np.count_nonzero(self.stop_code == code)} {meaning.partition(';')[0]}"
+            for code, meaning in STOP_CODES.items()
+            if np.any(self.stop_code == code)
+        )
+        return [
+            f"  sma {self.sma[0]:.4g} to {self.sma[-1]:.4g} pixels, "
+            f"intensity {self.intensity[0]:.4g} to {self.intensity[-1]:.4g}",
+            f"  {'; '.join(ends)}",
+        ]
 
 
 #: What a result holds beside its arrays.

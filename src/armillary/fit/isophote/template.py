@@ -14,6 +14,7 @@ import numpy as np
 from ...io.columns import RawColumn, as_float64, listed, parse_unit, split_unit
 from ...io.errors import LightCurveError
 from ...io.memory_reader import read_table as read_table_in_memory
+from ...plugins.arrays import on_host, require_host
 from .geometry import NAMES, EllipseGeometry
 from .result import Isophotes
 from .table import read_table
@@ -112,10 +113,12 @@ def ellipses_of(template: Any) -> dict[str, np.ndarray]:
 def _columns(template: Any) -> Mapping[str, RawColumn]:
     """All columns by name, with their units."""
     if isinstance(template, Isophotes):
-        return {name: RawColumn(getattr(template, name)) for name in NAMES}
+        return {name: RawColumn(on_host(getattr(template, name))) for name in NAMES}
     if isinstance(template, (str, os.PathLike)):
         return _columns_of_table(read_table(Path(template)))
     if isinstance(template, Mapping):
+        for name, values in template.items():
+            require_host(f"template: {name}", values)
         return {str(name): _split(values) for name, values in template.items()}
     if isinstance(template, np.ndarray) and template.dtype.names:
         return {name: _split(template[name]) for name in template.dtype.names}

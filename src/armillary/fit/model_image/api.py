@@ -110,7 +110,7 @@ def ellipse_model(
     fill = _number("fill", fill)
     threads = thread_count(threads)
     store = store_of_call(cache)
-    tables = model_tables(isophotes, bool(harmonics))
+    tables = model_tables(isophotes.on_host(), bool(harmonics))
     arguments = _arguments(tables)
     options = {name: arguments.pop(name) for name in OPTIONS}
     arrays = {n: a for n, a in (arguments | options).items() if isinstance(a, np.ndarray)}
