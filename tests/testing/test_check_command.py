@@ -38,7 +38,7 @@ def doubled(time, flux, flux_err, period, duration, duration_start, duration_sto
 
 
 #: What a backend with twice the level gets wrong.
-TELLING = ("boxes_hold_what_they_say", "flux_offset")
+TELLING = ("boxes_hold_what_they_say", "resolution_of_time", "flux_offset")
 
 
 def test_a_sound_distribution_ends_with_status_0(run: Callable[..., tuple[int, str]]) -> None:
@@ -77,8 +77,11 @@ def test_waived_failures_are_no_failures(
     assert (status, report["healthy"], waived) == (0, True, set(TELLING))
 
 
-def test_a_needless_waiver_ends_with_status_1(run: Callable[..., tuple[int, str]]) -> None:
-    status, text = run("cpu", "--json", "--waive", "provenance=it is shy")
+def test_a_needless_waiver_ends_with_status_1(
+    run: Callable[..., tuple[int, str]], register: Callable[..., str]
+) -> None:
+    register(right)
+    status, text = run("armillary-fake", "--json", "--waive", "provenance=it is shy")
     outcomes = {c["name"]: c["outcome"] for c in json.loads(text)["backends"][0]["checks"]}
     assert (status, outcomes["provenance"]) == (1, "unexpectedly passed")
 
@@ -188,8 +191,11 @@ def test_a_part_that_is_kept_out_on_purpose_is_told_and_no_failure(
 def test_what_is_broken_of_others_is_no_business_of_this_distribution(
     run: Callable[..., tuple[int, str]], partly: Callable[..., None]
 ) -> None:
-    partly(failures=FAILURE, conflicts=CONFLICT)
-    status, text = run("cpu", "--json")
+    partly(
+        failures=replace(FAILURE, distribution="armillary-other"),
+        conflicts=replace(CONFLICT, claimants=(CLAIMANTS[1], CLAIMANTS[1])),
+    )
+    status, text = run("armillary-fake", "--json")
     report = json.loads(text)
     assert (status, report["failures"], report["conflicts"]) == (0, [], [])
 
