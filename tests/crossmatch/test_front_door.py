@@ -14,7 +14,7 @@ from armillary.crossmatch import Catalog, n_sigma, nearest, within
 from armillary.crossmatch.sky import cpu, reference
 from armillary.crossmatch.sky.reference import separation
 from armillary.plugins import ContractError, UnsupportedOption
-from armillary.plugins.errors import BackendUnavailable, UnknownBackend
+from armillary.plugins.errors import UnknownBackend
 
 BOTH = pytest.mark.parametrize("match", [nearest, within], ids=["nearest", "within"])
 
@@ -419,33 +419,6 @@ def test_a_result_that_breaks_the_contract_is_an_error_that_names_the_field(
     result = SOUND | {field: value}
     with pytest.raises(ContractError, match=f"'twin' .*twin-dist.*returned.*'{field}'"):
         match(HERE, HERE, 1.0, backend="twin")
-
-
-class MoonArray:
-    """An array that is on no host; reading it as if it were is the mistake to be found."""
-
-    __module__ = "moon.arrays"
-
-    def __init__(self, values):
-        self.__cuda_array_interface__ = {"version": 3}
-        self.get = lambda: np.asarray(values)
-
-    def __array__(self, *_, **__):
-        raise AssertionError("a device array was copied to the host silently")
-
-
-def test_device_arrays_go_to_the_backend_that_owns_them(made_up):
-    on_moon = tuple(map(MoonArray, HERE))
-    for sides in ((on_moon, HERE), (HERE, list(on_moon))):
-        with pytest.raises(TypeError, match="no installed backend takes moon arrays"):
-            nearest(*sides, 1.0)
-        with pytest.raises(BackendUnavailable, match="moon"):
-            nearest(*sides, 1.0, backend="cpu")
-    made_up(reference.nearest, arrays=("numpy", "moon"))
-    for sides in ((on_moon, HERE), (HERE, list(on_moon))):
-        matches = nearest(*sides, 1.0)
-        assert matches.provenance.backend == "twin"
-        assert pairs(matches) == [(0, 0), (1, 1), (2, 2)]
 
 
 # ------------------------------------------------------------------ threads and progress

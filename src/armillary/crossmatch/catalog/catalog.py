@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from ..._words import counted
-from ...plugins.arrays import on_host
+from ...plugins.arrays import HOST, array_kind, require_host
 from ...runtime.blocks import run_blocks
 from ...runtime.threads import default_threads
 from . import kernel
 from .columns import ROLES, choose_columns
+from .device import DeviceCatalog, device_catalog
 from .quantities import (
     angle,
     julian_year,
@@ -75,6 +76,8 @@ class Catalog:
         If arrays differ in length or hold no numbers, if a declination is outside -90 to 90
         (the message names the first row), if an error is negative, if an epoch is no year
         within 1000 to 3000, or if only one of the two proper motions is given.
+    TypeError
+        If an array is on a device.
 
     Examples
     --------
@@ -111,6 +114,8 @@ class Catalog:
             "epoch": epoch,
             "error": error,
         }
+        for name, value in fields.items():
+            require_host(name, value)
         self._set(_checked(fields, default_threads()))
 
     def _set(self, fields: Mapping[str, Any]) -> None:
@@ -318,8 +323,8 @@ def _known_years(epoch: Any) -> np.ndarray:
 # ------------------------------------------------------------------ from other things
 
 
-def as_catalog(name: str, value: Any, threads: int) -> Catalog:
-    """What the caller of a match passed, as a catalogue.
+def as_catalog(name: str, value: Any, threads: int) -> Catalog | DeviceCatalog:
+    """What the caller of a match passed, as a catalogue; positions on a device stay there.
 
     Raises
     ------
@@ -328,10 +333,12 @@ def as_catalog(name: str, value: Any, threads: int) -> Catalog:
     ValueError
         If its positions cannot be used.
     """
-    if isinstance(value, Catalog):
+    if isinstance(value, Catalog | DeviceCatalog):
         return value
     columns = _columns_of(name, value)
     try:
+        if columns is _columns_of_pair and array_kind(*value) != HOST:
+            return device_catalog(*value)
         return _catalog_of(_checked(columns(value), threads, copy=False))
     except TypeError as error:
         raise TypeError(f"{name}: {error}") from error
@@ -374,7 +381,7 @@ def _columns_of(name: str, value: Any) -> Callable[[Any], dict[str, Any]]:
 
 
 def _columns_of_pair(value: Any) -> dict[str, Any]:
-    return dict(zip(("ra", "dec"), map(on_host, value), strict=True))
+    return dict(zip(("ra", "dec"), value, strict=True))
 
 
 def _columns_of_table(table: Any, given: Mapping[str, Any] | None = None) -> dict[str, Any]:

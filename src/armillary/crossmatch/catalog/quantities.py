@@ -131,8 +131,10 @@ def is_number(value: Any) -> bool:
 # ------------------------------------------------------------------ whose memory it is
 
 
-def read_only(array: np.ndarray) -> np.ndarray:
-    """A view that nobody can write through."""
+def read_only(array: Any) -> Any:
+    """A view that nobody can write through; arrays on a device know no such thing."""
+    if not isinstance(array, np.ndarray):
+        return array
     view = array.view()
     view.setflags(write=False)
     return view

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ...plugins.arrays import HOST, array_kind, namespace
+from .device import vector_of_device
 from .quantities import is_number, vector
 
 
@@ -51,21 +53,34 @@ def n_sigma(n: float) -> NSigma:
     return NSigma(float(n))
 
 
-def arcseconds(name: str, value: Any) -> np.ndarray:
+def arcseconds(name: str, value: Any) -> Any:
     """A number or array of arcseconds, not negative, from numbers or anything with a unit of angle.
+
+    A single number is on the host, an array where it was.
 
     Raises
     ------
     ValueError
         If it is no angle, no number, negative or NaN.
     """
+    kind = array_kind(value)
+    array = _on_host(name, value) if kind == HOST else _on_device(kind, name, value)
+    bad = ~(array >= 0.0)
+    if bool(bad.any()):
+        row = int(bad.argmax())
+        where = f"; row {row} is {float(array[row])}" if array.ndim else f", not {array}"
+        raise ValueError(f"{name} must not be negative or NaN{where}")
+    return array
+
+
+def _on_host(name: str, value: Any) -> np.ndarray:
     from astropy import units
 
     array = vector(name, value, units.arcsec)
-    if is_number(value):
-        array = array.reshape(())
-    bad = np.flatnonzero(~(array >= 0.0))
-    if len(bad):
-        where = f"; row {bad[0]} is {array.flat[bad[0]]}" if array.ndim else f", not {array}"
-        raise ValueError(f"{name} must not be negative or NaN{where}")
-    return array
+    return array.reshape(()) if is_number(value) else array
+
+
+def _on_device(kind: str, name: str, value: Any) -> Any:
+    if value.ndim == 0:
+        return np.array(float(value))
+    return vector_of_device(namespace(kind), name, value, "arcsec")

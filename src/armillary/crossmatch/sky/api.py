@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ...cache.axis import Answer, answered
-from ...cache.choice import store_of_call
+from ...cache.axis import Answer, answered, store_for
 from ...cache.store import Store
-from ...plugins.arrays import array_kind
+from ...plugins.arrays import HOST, array_kind, namespace
 from ...plugins.call import call, checked_arrays
 from ...plugins.errors import ContractError
 from ...plugins.records import Request
@@ -28,6 +27,7 @@ from ..catalog.catalog import (
     is_pair,
     moved,
 )
+from ..catalog.device import DeviceCatalog
 from ..catalog.quantities import julian_year, read_only
 from ..catalog.radius import NSigma, arcseconds
 from .result import Matches
@@ -60,10 +60,11 @@ def nearest(
         a table of astropy, pandas or pyarrow with recognised column names, or a
         :class:`Catalog`, which can also hold proper motions, epochs and errors. Arrays are not
         copied where they can be used as they are, and the result keeps them: leave them alone
-        while you use it. A :class:`Catalog` has arrays of its own.
+        while you use it. A :class:`Catalog` has arrays of its own. Arrays on a device, such as
+        those of cupy, are matched there by the backend that owns them: then all four are.
     radius : float, Quantity, array_like of shape (n,), NSigma or None
         Largest separation (arcsec, inclusive): one for all, one for each left row, or
-        :func:`n_sigma`. None means no limit.
+        :func:`n_sigma`. None means no limit. Several are where the catalogues are.
     k : int
         Most matches of a left row.
     mutual : bool
@@ -89,7 +90,7 @@ def nearest(
     -------
     Matches
         Pairs of row numbers with their separation, by left row, separation and right row.
-        Equal separations go to the lower row.
+        Equal separations go to the lower row. Their arrays are where the catalogues are.
 
     Raises
     ------
@@ -98,7 +99,8 @@ def nearest(
         or NaN or of another length, ``k`` is less than 1, ``mutual`` goes with another ``k``,
         or :func:`n_sigma` with a catalogue without errors.
     TypeError
-        If an argument is of a kind that cannot be used.
+        If an argument is of a kind that cannot be used, some arrays are on a device and others are
+        not, or no installed backend takes arrays of this device.
     BackendUnavailable
         If the backend that was asked for cannot run; nothing else is tried.
     MemoryError
@@ -128,9 +130,8 @@ def nearest(
     if mutual and k != 1:
         raise ValueError(f"mutual=True is about the one nearest; k must then be 1, not {k}")
     threads = thread_count(threads)
-    store = store_of_call(cache)
     job = _Job.of(
-        "crossmatch.nearest", left, right, radius, min_radius, epoch, backend, store, threads
+        "crossmatch.nearest", left, right, radius, min_radius, epoch, backend, cache, threads
     )
     with reporting(progress, "crossmatch") as report:
         rows = _RowsDone(report, len(job.left.ra), 2 if mutual else 1)
@@ -193,9 +194,8 @@ def within(
     if radius is None:
         raise ValueError("radius must be given: without a limit every pair is a match")
     threads = thread_count(threads)
-    store = store_of_call(cache)
     job = _Job.of(
-        "crossmatch.within", left, right, radius, min_radius, epoch, backend, store, threads
+        "crossmatch.within", left, right, radius, min_radius, epoch, backend, cache, threads
     )
     with reporting(progress, "crossmatch") as report:
         rows = _RowsDone(report, len(job.left.ra), 1)
@@ -207,27 +207,27 @@ def within(
 # ------------------------------------------------------------------ one call
 
 
-_Pairs = Answer[dict[str, np.ndarray]]
+_Pairs = Answer[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """A catalogue without the rows that can match nothing."""
+    """A catalogue without the rows that can match nothing; its arrays are where it is."""
 
-    catalog: Catalog
-    ra: np.ndarray
-    dec: np.ndarray
-    rows: np.ndarray | None  # row numbers in the catalogue; None if all are here
+    catalog: Catalog | DeviceCatalog
+    ra: Any
+    dec: Any
+    rows: Any  # row numbers in the catalogue; None if all are here
 
     @property
     def n_dropped(self) -> int:
         return len(self.catalog) - len(self.ra)
 
-    def part(self, array: np.ndarray) -> np.ndarray:
+    def part(self, array: Any) -> Any:
         """The values of these rows."""
         return array if self.rows is None else array[self.rows]
 
-    def in_catalog(self, rows: np.ndarray) -> np.ndarray:
+    def in_catalog(self, rows: Any) -> Any:
         """Row numbers of the catalogue for row numbers here."""
         return rows if self.rows is None else self.rows[rows]
 
@@ -240,8 +240,8 @@ class _Job:
     left: _Side
     right: _Side
     with_itself: bool
-    radius: np.ndarray
-    right_radius: np.ndarray | None
+    radius: Any
+    right_radius: Any
     min_radius: float
     backend: str | None
     store: Store | None
@@ -258,13 +258,14 @@ class _Job:
         min_radius: Any,
         epoch: Any,
         backend: str | None,
-        store: Store | None,
+        cache: Any,
         threads: int,
     ) -> _Job:
-        arrays_are = array_kind(*_coordinates(left), *_coordinates(right))
-        # A first look, so that no device array is copied for a backend that cannot take it.
-        choose(Request(operation, arrays=arrays_are), backend)
         with_itself = operation == "crossmatch.within" and right is None
+        arrays_are = _kind_of_call(left, left if with_itself else right, radius)
+        store = store_for(cache, arrays_are)
+        # A first look, before anything is done for a backend that cannot take it.
+        choose(Request(operation, arrays=arrays_are), backend)
         first = as_catalog("left", left, threads)
         second = first if with_itself else as_catalog("right", right, threads)
         first, second = _at_one_epoch(first, second, epoch, threads)
@@ -298,8 +299,8 @@ class _Job:
 
     def mutual(self, there: _Pairs, report: Progress | None) -> _Pairs:
         """The pairs whose left row is also the nearest of their right row."""
-        pairs = there.value
-        chosen, which = np.unique(pairs["right"], return_inverse=True)
+        pairs, xp = there.value, namespace(self.arrays_are)
+        chosen, which = xp.unique(pairs["right"], return_inverse=True)
         arguments = {
             "left_ra": read_only(self.right.ra[chosen]),
             "left_dec": read_only(self.right.dec[chosen]),
@@ -311,12 +312,11 @@ class _Job:
             radius, other = self.radius, None
         else:
             radius = np.zeros(1) if self.right_radius is None else self.right_radius[chosen]
-            other = np.broadcast_to(self.radius, self.left.ra.shape)
-        arguments["radius"] = read_only(np.ascontiguousarray(radius))
-        other = None if other is None else np.ascontiguousarray(other)
+            other = xp.ascontiguousarray(xp.broadcast_to(self.radius, self.left.ra.shape))
+        arguments["radius"] = read_only(radius)
         options = self._options(other) | {"k": (1, 1)}
         back = self._run(arguments, options, report)
-        nearest_left = np.full(len(chosen), -1)
+        nearest_left = xp.full(len(chosen), -1)
         nearest_left[back.value["left"]] = back.value["right"]
         keep = nearest_left[which.ravel()] == pairs["left"]
         kept = {name: array[keep] for name, array in pairs.items()}
@@ -336,14 +336,14 @@ class _Job:
             provenance=answer.provenance(self.threads),
         )
 
-    def _options(self, right_radius: np.ndarray | None) -> dict[str, tuple[Any, Any]]:
+    def _options(self, right_radius: Any) -> dict[str, tuple[Any, Any]]:
         if right_radius is not None:
             right_radius = read_only(right_radius)
         return {"right_radius": (right_radius, None), "min_radius": (self.min_radius, 0.0)}
 
     def _run(
         self,
-        arguments: Mapping[str, np.ndarray],
+        arguments: Mapping[str, Any],
         options: Mapping[str, tuple[Any, Any]],
         report: Progress | None,
     ) -> _Pairs:
@@ -356,19 +356,49 @@ class _Job:
         )
         plan = choose(request, self.backend)
 
-        def compute() -> dict[str, np.ndarray]:
+        def compute() -> dict[str, Any]:
             result = call(plan, arguments, options, {"threads": self.threads, "progress": report})
-            pairs = checked_arrays(plan, result, SHAPES, DTYPES)
+            pairs = checked_arrays(plan, result, SHAPES, DTYPES, self.arrays_are)
             if plan.backend.distribution != CORE:
-                _check_pairs(plan, pairs, len(arguments["left_ra"]), len(arguments["right_ra"]))
+                n_rows = len(arguments["left_ra"]), len(arguments["right_ra"])
+                _check_pairs(plan, pairs, *n_rows, namespace(self.arrays_are))
             return pairs
 
         identity = {**arguments, **{name: value for name, (value, _) in options.items()}}
         return answered(plan, identity, compute, self.store)
 
 
+def _kind_of_call(left: Any, right: Any, radius: Any) -> str:
+    """The package that owns the arrays of both catalogues and of the radius.
+
+    Raises
+    ------
+    TypeError
+        If it is not one.
+    """
+    there, other = (array_kind(*_coordinates(side)) for side in (left, right))
+    if there != other:
+        raise TypeError(
+            f"left is {_where(there)} and right is {_where(other)}; pass both on one device, or "
+            f"both on the host"
+        )
+    kind = array_kind(radius)
+    if kind != there and (kind != HOST or np.ndim(radius)):
+        raise TypeError(
+            f"radius is {_where(kind)} and the catalogues are {_where(there)}; pass one number, or "
+            f"an array where they are"
+        )
+    return there
+
+
 def _coordinates(value: Any) -> tuple[Any, ...]:
+    if isinstance(value, DeviceCatalog):
+        return value.ra, value.dec
     return tuple(value) if is_pair(value) else ()
+
+
+def _where(kind: str) -> str:
+    return "on the host" if kind == HOST else f"in arrays of {kind}"
 
 
 class _RowsDone:
@@ -405,7 +435,7 @@ class _RowsDone:
             self._report(done, self._total)
 
 
-def _positions(left: _Side, right: _Side) -> dict[str, np.ndarray]:
+def _positions(left: _Side, right: _Side) -> dict[str, Any]:
     # Of a view a backend cannot lift the protection, as it could of the array itself.
     return {
         "left_ra": read_only(left.ra),
@@ -416,8 +446,8 @@ def _positions(left: _Side, right: _Side) -> dict[str, np.ndarray]:
 
 
 def _at_one_epoch(
-    left: Catalog, right: Catalog, epoch: Any, threads: int
-) -> tuple[Catalog, Catalog]:
+    left: Catalog | DeviceCatalog, right: Catalog | DeviceCatalog, epoch: Any, threads: int
+) -> tuple[Catalog | DeviceCatalog, Catalog | DeviceCatalog]:
     if epoch is not None:
         epoch = julian_year(epoch)
         there = _moved("left", left, epoch, threads)
@@ -429,14 +459,18 @@ def _at_one_epoch(
     return left, right
 
 
-def _moved(name: str, catalog: Catalog, epoch: float, threads: int) -> Catalog:
+def _moved(
+    name: str, catalog: Catalog | DeviceCatalog, epoch: float, threads: int
+) -> Catalog | DeviceCatalog:
+    if isinstance(catalog, DeviceCatalog):
+        return catalog
     try:
         return moved(catalog, epoch, threads)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
 
 
-def _side(catalog: Catalog, radius: Any) -> _Side:
+def _side(catalog: Catalog | DeviceCatalog, radius: Any) -> _Side:
     mask = catalog.known
     if isinstance(radius, NSigma) and catalog.error is not None:
         known_error = np.isfinite(catalog.error)
@@ -444,11 +478,11 @@ def _side(catalog: Catalog, radius: Any) -> _Side:
             mask = known_error if mask is None else mask & known_error
     if mask is None:
         return _Side(catalog, catalog.ra, catalog.dec, None)
-    rows = np.flatnonzero(mask)
+    rows = namespace(array_kind(mask)).flatnonzero(mask)
     return _Side(catalog, read_only(catalog.ra[rows]), read_only(catalog.dec[rows]), rows)
 
 
-def _radius(radius: Any, left: _Side, right: _Side) -> tuple[np.ndarray, np.ndarray | None]:
+def _radius(radius: Any, left: _Side, right: _Side) -> tuple[Any, Any]:
     """The canonical ``radius`` and ``right_radius``."""
     if radius is None:
         return np.full(1, np.inf), None
@@ -468,10 +502,10 @@ def _radius(radius: Any, left: _Side, right: _Side) -> tuple[np.ndarray, np.ndar
             f"radius must be one number or one for each of the {n_rows} left rows, "
             f"not of shape {array.shape}"
         )
-    return np.ascontiguousarray(left.part(array)), None
+    return namespace(array_kind(array)).ascontiguousarray(left.part(array)), None
 
 
-def _check_pairs(plan: Plan, pairs: Mapping[str, np.ndarray], n_left: int, n_right: int) -> None:
+def _check_pairs(plan: Plan, pairs: Mapping[str, Any], n_left: int, n_right: int, xp: Any) -> None:
     """Hold a plugin to the order and the range of its pairs."""
     left, right, apart = pairs["left"], pairs["right"], pairs["separation"]
     for name, array in pairs.items():
@@ -482,15 +516,15 @@ def _check_pairs(plan: Plan, pairs: Mapping[str, np.ndarray], n_left: int, n_rig
     for name, array, n in (("left", left, n_left), ("right", right, n_right)):
         if len(array) and not (array.min() >= 0 and array.max() < n):
             raise ContractError(f"{plan.backend} returned {name!r} with rows outside 0 to {n - 1}")
-    same = np.diff(left) == 0
-    tied = same & (np.diff(apart) == 0)
+    same = xp.diff(left) == 0
+    tied = same & (xp.diff(apart) == 0)
     for name, wrong in (
-        ("left", np.diff(left) < 0),
-        ("separation", same & (np.diff(apart) < 0)),
-        ("right", tied & (np.diff(right) <= 0)),
+        ("left", xp.diff(left) < 0),
+        ("separation", same & (xp.diff(apart) < 0)),
+        ("right", tied & (xp.diff(right) <= 0)),
     ):
         if wrong.any():
             raise ContractError(
                 f"{plan.backend} returned pairs that are not by left row, separation, right row: "
-                f"{name!r} falls after pair {np.flatnonzero(wrong)[0]}"
+                f"{name!r} falls after pair {int(xp.argmax(wrong))}"
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -12,22 +12,27 @@ import numpy as np
 
 from ..._saved import load_arrays, save_arrays
 from ..._words import counted
+from ...plugins.arrays import HOST, array_kind, namespace, on_host
 from ...plugins.records import Provenance
 from ..catalog.catalog import Catalog
 from ..catalog.columns import ROLES
+from ..catalog.device import DeviceCatalog
 from ..catalog.quantities import read_only
 from .angles import difference
 
 Join = Literal["inner", "left", "outer", "anti"]
 
 FORMAT = "armillary.crossmatch.Matches 1"
+#: What there is of each pair.
+ARRAYS = ("left", "right", "separation")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Matches:
     """Pairs of rows of two catalogues, by left row, separation and right row.
 
-    All arrays are read-only.
+    All arrays are read-only. Of catalogues on a device they are on that device too, but for
+    offsets: these, tables, files and pictures are made on the host, of a copy that is taken once.
 
     Attributes
     ----------
@@ -35,8 +40,9 @@ class Matches:
         Row numbers, counted from 0.
     separation : ndarray of float64, shape (n,)
         Angle between the two (arcsec), accurate to 1e-9 of itself up to 179.999 degrees.
-    left_catalog, right_catalog : Catalog
-        What was matched, at the epoch at which it was matched.
+    left_catalog, right_catalog : Catalog or DeviceCatalog
+        What was matched, at the epoch at which it was matched. The latter has ``ra`` and ``dec``
+        on the device, and ``on_host()``, which gives the former.
     n_dropped_left, n_dropped_right : int
         Rows that can match nothing, because their position (or, for :func:`n_sigma`, their
         error) is unknown.
@@ -46,11 +52,11 @@ class Matches:
         Who computed it, and who decided so.
     """
 
-    left: np.ndarray
-    right: np.ndarray
-    separation: np.ndarray
-    left_catalog: Catalog
-    right_catalog: Catalog
+    left: Any
+    right: Any
+    separation: Any
+    left_catalog: Any
+    right_catalog: Any
     n_dropped_left: int
     n_dropped_right: int
     with_itself: bool
@@ -59,10 +65,26 @@ class Matches:
     def __len__(self) -> int:
         return len(self.left)
 
+    def on_host(self) -> Matches:
+        """The same matches with all arrays on the host; themselves, if they are there.
+
+        Returns
+        -------
+        Matches
+        """
+        return self if array_kind(self.left) == HOST else self._copy_on_host
+
+    @cached_property
+    def _copy_on_host(self) -> Matches:
+        arrays = {name: read_only(on_host(getattr(self, name))) for name in ARRAYS}
+        left = _catalog_on_host(self.left_catalog)
+        right = left if self.with_itself else _catalog_on_host(self.right_catalog)
+        return replace(self, left_catalog=left, right_catalog=right, **arrays)
+
     # ------------------------------------------------------------ derived arrays
 
     @cached_property
-    def unmatched_left(self) -> np.ndarray:
+    def unmatched_left(self) -> Any:
         """Left rows without a match, those without a position included.
 
         Of a catalogue matched with itself, the rows that are in no pair.
@@ -70,15 +92,16 @@ class Matches:
         return self._alone(self.left, self.left_catalog)
 
     @cached_property
-    def unmatched_right(self) -> np.ndarray:
+    def unmatched_right(self) -> Any:
         """Right rows without a match, those without a position included."""
         return self._alone(self.right, self.right_catalog)
 
-    def _alone(self, rows: np.ndarray, catalog: Catalog) -> np.ndarray:
-        alone = np.ones(len(catalog), bool)
+    def _alone(self, rows: Any, catalog: Catalog | DeviceCatalog) -> Any:
+        xp = namespace(array_kind(rows))
+        alone = xp.ones(len(catalog), bool)
         for matched in (self.left, self.right) if self.with_itself else (rows,):
             alone[matched] = False
-        return read_only(np.flatnonzero(alone))
+        return read_only(xp.flatnonzero(alone))
 
     @cached_property
     def offsets(self) -> tuple[np.ndarray, np.ndarray]:
@@ -87,10 +110,11 @@ class Matches:
         The distance and direction of the right source as seen from the left one; for close
         pairs these are the differences in right ascension times cos(dec), and in declination.
         """
-        left, right = self.left_catalog, self.right_catalog
-        dec1, dec2 = left.dec[self.left], right.dec[self.right]
+        host = self.on_host()
+        left, right = host.left_catalog, host.right_catalog
+        dec1, dec2 = left.dec[host.left], right.dec[host.right]
         d1, d2 = np.radians(dec1), np.radians(dec2)
-        turn = np.radians(difference(right.ra[self.right], left.ra[self.left]))
+        turn = np.radians(difference(right.ra[host.right], left.ra[host.left]))
         east = np.cos(d2) * np.sin(turn)
         # Towards the pole meridians converge; there is no difference of like numbers in this.
         north = (
@@ -98,7 +122,7 @@ class Matches:
             + 2.0 * np.sin(d1) * np.cos(d2) * np.sin(0.5 * turn) ** 2
         )
         length = np.hypot(east, north)
-        scale = np.divide(self.separation, length, out=np.zeros(len(self)), where=length > 0)
+        scale = np.divide(host.separation, length, out=np.zeros(len(self)), where=length > 0)
         return read_only(east * scale), read_only(north * scale)
 
     # ------------------------------------------------------------ tables
@@ -153,7 +177,7 @@ class Matches:
         """
         from .tables import alone, joined
 
-        left, right, separation = self._joined_rows(join)
+        left, right, separation = self.on_host()._joined_rows(join)
         if left_table is None and right_table is None:
             return self._as_table(left, right, separation, join)
         n_rows = len(self.left_catalog), len(self.right_catalog)
@@ -219,10 +243,11 @@ class Matches:
         OSError
             If the file cannot be written; an older file at ``path`` is then untouched.
         """
-        arrays = {name: getattr(self, name) for name in ("left", "right", "separation")}
+        host = self.on_host()
+        arrays = {name: getattr(host, name) for name in ARRAYS}
         for side in ("left", "right"):
             for name in ROLES:
-                value = getattr(getattr(self, f"{side}_catalog"), name)
+                value = getattr(getattr(host, f"{side}_catalog"), name)
                 if value is not None:
                     arrays[f"{side}_catalog_{name}"] = np.asarray(value)
         save_arrays(path, FORMAT, self._meta(), arrays)
@@ -272,11 +297,11 @@ class Matches:
         """
         from ...plot.matches import plot_matches
 
-        return plot_matches(self, **options)
+        return plot_matches(self.on_host(), **options)
 
     def __getstate__(self) -> dict[str, Any]:
         # What is derived is derived again.
-        derived = ("unmatched_left", "unmatched_right", "offsets")
+        derived = ("unmatched_left", "unmatched_right", "offsets", "_copy_on_host")
         return {k: v for k, v in self.__dict__.items() if k not in derived}
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
@@ -287,6 +312,7 @@ class Matches:
             object.__setattr__(self, name, value)
 
     def __repr__(self) -> str:
+        xp = namespace(array_kind(self.separation))
         n_left, n_right = len(self.left_catalog), len(self.right_catalog)
         other = "itself" if self.with_itself else counted(n_right, "source")
         lines = [
@@ -294,8 +320,8 @@ class Matches:
         ]
         if len(self):
             lines.append(
-                f"  separation: median {np.median(self.separation):.4g}, "
-                f"largest {self.separation.max():.4g} arcsec"
+                f"  separation: median {float(xp.median(self.separation)):.4g}, "
+                f"largest {float(self.separation.max()):.4g} arcsec"
             )
         lines.append(
             f"  without a match: {len(self.unmatched_left):,} left, "
@@ -308,3 +334,7 @@ class Matches:
             )
         lines.append(f"  {self.provenance}")
         return "\n".join(lines)
+
+
+def _catalog_on_host(catalog: Catalog | DeviceCatalog) -> Catalog:
+    return catalog.on_host() if isinstance(catalog, DeviceCatalog) else catalog
