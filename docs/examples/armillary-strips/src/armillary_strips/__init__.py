@@ -1,0 +1,1 @@
+"""The nearest on the sky by strips of declination, as a backend of armillary."""

@@ -1,0 +1,3 @@
+from armillary.testing import conformance
+
+test_nearest = conformance("crossmatch.nearest", "strips")
