@@ -26,10 +26,11 @@ def register(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., str]]:
         target: Callable[..., object],
         can_run: Callable[..., object] | None = None,
         arrays: tuple[str, ...] = ("numpy",),
+        operation: str = "search.bls",
     ) -> str:
         module.target, module.can_run = target, can_run  # type: ignore[attr-defined]
         record = Implementation(
-            operation="search.bls",
+            operation=operation,
             name="fake",
             target=f"{MODULE}:target",
             api=1,
@@ -37,7 +38,7 @@ def register(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., str]]:
             can_run=f"{MODULE}:can_run" if can_run else None,
         )
         registry: Registry = load_registry([])
-        registry.implementations["search.bls"]["fake"] = Registered(record, "armillary-fake", "1.0")
+        registry.implementations[operation]["fake"] = Registered(record, "armillary-fake", "1.0")
         set_registry(registry)
         return "fake"
 

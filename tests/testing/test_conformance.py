@@ -9,6 +9,9 @@ from armillary.testing import conformance
 test_bls_cpu = pytest.mark.kernel(conformance("search.bls", "cpu"))
 test_bls_reference = conformance("search.bls", "reference")
 
+test_template_score_cpu = pytest.mark.kernel(conformance("search.template_score", "cpu"))
+test_template_score_reference = conformance("search.template_score", "reference")
+
 test_nearest_cpu = pytest.mark.kernel(conformance("crossmatch.nearest", "cpu"))
 test_nearest_reference = conformance("crossmatch.nearest", "reference")
 
@@ -20,6 +23,9 @@ test_isophotes_reference = conformance("fit.isophotes", "reference")
 
 test_forced_isophotes_cpu = pytest.mark.kernel(conformance("fit.forced_isophotes", "cpu"))
 test_forced_isophotes_reference = conformance("fit.forced_isophotes", "reference")
+
+test_ellipse_model_cpu = pytest.mark.kernel(conformance("fit.ellipse_model", "cpu"))
+test_ellipse_model_reference = conformance("fit.ellipse_model", "reference")
 
 test_visibilities_cpu = pytest.mark.kernel(conformance("convert.visibilities", "cpu"))
 test_visibilities_reference = conformance("convert.visibilities", "reference")

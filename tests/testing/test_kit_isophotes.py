@@ -20,15 +20,13 @@ from armillary.testing import CheckFailed, checks, run_checks
 from armillary.testing.fit_common import angle_between, bilinear, elliptical_radius
 from armillary.testing.kit import run_check
 
+from .planted_faults import Arguments, Arrays, Fault, Target, calling, returning
+
 pytestmark = pytest.mark.kernel
 
 FITTED, FORCED = "fit.isophotes", "fit.forced_isophotes"
 MODULE = "armillary_test_isophotes"
 
-Arrays = dict[str, np.ndarray]
-Arguments = dict[str, Any]
-Target = Callable[..., Arrays]
-Fault = Callable[[Target], Target]
 Register = Callable[[str, Target], str]
 
 GEOMETRY = ("x0", "y0", "ellipticity", "position_angle")
@@ -58,33 +56,6 @@ def right_target(operation: str) -> Target:
 
 
 # ------------------------------------------------------------------ ways to be wrong
-
-
-def calling(change: Callable[[Arguments], Arguments]) -> Fault:
-    """The compiled backend, with some arguments changed."""
-
-    def fault(right: Target) -> Target:
-        @functools.wraps(right)
-        def target(**arguments: Any) -> Arrays:
-            return right(**(arguments | change(arguments)))
-
-        return target
-
-    return fault
-
-
-def returning(change: Callable[[Arrays, Arguments], Arrays]) -> Fault:
-    """The compiled backend, with some results changed; ``change`` sees them and the arguments."""
-
-    def fault(right: Target) -> Target:
-        @functools.wraps(right)
-        def target(**arguments: Any) -> Arrays:
-            found = right(**arguments)
-            return found | change(found, arguments)
-
-        return target
-
-    return fault
 
 
 def times(factor: float, *names: str) -> Fault:
@@ -430,7 +401,6 @@ WRONG_PHOTOMETRY: dict[str, tuple[Fault, str]] = {
         "repeated_ellipses",
     ),
     "zeros where nothing is": (returning(zeros_where_nothing_is), "ring_without_pixels"),
-    "masked pixels as zeros": (calling(mask_forgotten), "ring_without_pixels"),
     "measured where nothing is": (
         returning(lambda r, _: wrong_codes(r, 4)),
         "ellipses_beyond_the_image",

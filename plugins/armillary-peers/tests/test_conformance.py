@@ -42,6 +42,10 @@ test_gerbls = conformance(
             "for the same reason: where the strongest box of a period is a brightening, the "
             "dimmings of that period are not known (seen with 0.8.1: at 0.74 d of 61 periods)"
         ),
+        "resolution_of_time": (
+            "GERBLS resamples the light curve evenly, and for boxes of 39 s in four years that "
+            "would be 32 million samples; the backend refuses more than 10 million with a sentence"
+        ),
     },
 )
 

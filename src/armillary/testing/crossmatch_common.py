@@ -68,6 +68,13 @@ def require_brute_force(door: Door, backend: str, skies: Iterable[TwoSkies]) -> 
             require_matches(what, found, sky.left, sky.right, radius, most=door.most)
 
 
+def separation_of(door: Door, backend: str, left: Any, right: Any, radius: float) -> float:
+    """Of two catalogues of one row each, which are within the radius (arcsec)."""
+    found = door(backend, left, right, radius)
+    require_pairs(f"{left} and {right}, within {radius:g} arcsec", found, [0], [0])
+    return float(found.separation[0])
+
+
 def field(seed: int, n_left: int = 60, n_right: int = 80) -> tuple[Positions, Positions]:
     """Two catalogues in a field of 100 arcsec, where some ten arcsec hold a few pairs."""
     rng = np.random.default_rng(seed)
@@ -185,11 +192,21 @@ def radius_is_inclusive(door: Door, backend: str) -> None:
         center = float(rng.uniform(0.0, 360.0)), float(rng.uniform(-80.0, 80.0))
         for _ in range(8):
             left, right = (disc(rng, 1, center, size) for _ in range(2))
-            apart = float(door(backend, left, right, 3.0 * size).separation[0])
-            at = door(backend, left, right, apart)
-            require_pairs(f"a radius of exactly {apart!r} arcsec", at, [0], [0])
-            below = door(backend, left, right, np.nextafter(apart, 0.0))
-            require_pairs(f"a radius just below {apart!r} arcsec", below, [], [])
+            # Due north the separation is that of declinations: a search among these has no slack.
+            north = moved(left, np.radians(rng.uniform(0.0, size, 1) / 3600.0), np.zeros(1))
+            for other in (right, north):
+                _require_inclusive(door, backend, left, other, 3.0 * size)
+
+
+def _require_inclusive(
+    door: Door, backend: str, left: Positions, right: Positions, beyond: float
+) -> None:
+    """Of two rows that are less than ``beyond`` arcsec apart."""
+    apart = separation_of(door, backend, left, right, beyond)
+    at = door(backend, left, right, apart)
+    require_pairs(f"a radius of exactly {apart!r} arcsec", at, [0], [0])
+    below = door(backend, left, right, np.nextafter(apart, 0.0))
+    require_pairs(f"a radius just below {apart!r} arcsec", below, [], [])
 
 
 @FAMILY.check
@@ -343,7 +360,7 @@ def separations_along_meridians(door: Door, backend: str) -> None:
             (([step / 2.0], [0.0]), ([-step / 2.0], [0.0])),
             (([180.0 - step], [0.0]), ([180.0], [0.0])),
         ):
-            (apart,) = door(backend, left, right, HALF_CIRCLE).separation
+            apart = separation_of(door, backend, left, right, HALF_CIRCLE)
             require(
                 abs(apart - expected) <= ACCURACY * expected,
                 f"{left} and {right} are {apart!r} arcsec apart, not {expected!r}",
@@ -424,8 +441,9 @@ def rows_without_position(door: Door, backend: str) -> None:
 def number_of_threads(door: Door, backend: str) -> None:
     """Any number of threads gives the same, to the bit."""
     rng = np.random.default_rng(21)
-    # Enough rows that a compiled backend has reason to use its threads.
-    left, right = uniform_sky(rng, 20_000), uniform_sky(rng, 300)
+    # Enough rows that a compiled backend has reason to use its threads, each with a match.
+    right = uniform_sky(rng, 300)
+    left = jittered(rng, taken(right, np.arange(20_000) % 300), 4e3)
     one = door(backend, left, right, 5e3, threads=1)
     for threads in (2, 3):
         other = door(backend, left, right, 5e3, threads=threads)

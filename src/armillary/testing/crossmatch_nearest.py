@@ -130,19 +130,19 @@ def k_nearest(backend: str) -> None:
 
 @SUITE.check
 def k_nearest_among_equals(backend: str) -> None:
-    """Where the target names k, of many rows at one position the k lowest are taken, in order."""
+    """Where the target names k, of rows at one position the lowest are taken, in order."""
     rng = np.random.default_rng(45)
-    place = np.array([33.0]), np.array([-44.0])
-    others = uniform_sky(rng, 50)
-    right = taken(joined(place, others), np.concatenate([np.zeros(30, int), np.arange(1, 51)]))
-    order = rng.permutation(80)
-    right = taken(right, order)
-    rows = np.flatnonzero(order < 30)
-    if not supports_k(backend, place, right):
+    left = np.array([33.0]), np.array([-44.0])
+    # From nearest to farthest, several places with thirty rows each.
+    places = joined(left, (np.full(3, 33.0), -44.0 + np.array([0.1, 0.2, 0.3]) / 3600.0))
+    order = rng.permutation(120)
+    right = taken(places, order // 30)
+    expected = np.lexsort((np.arange(120), order // 30))
+    if not supports_k(backend, left, right):
         return
-    for k in (2, 5, 29, 30):
-        found = NEAREST(backend, place, right, 1.0, k=k)
-        require_pairs(f"k={k} of 30 copies", found, np.zeros(k, int), rows[:k])
+    for k in (2, 5, 29, 30, 31, 75, 120):
+        found = NEAREST(backend, left, right, 1.0, k=k)
+        require_pairs(f"k={k} of four times 30 copies", found, np.zeros(k, int), expected[:k])
 
 
 @SUITE.check

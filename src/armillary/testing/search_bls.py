@@ -5,13 +5,19 @@ Backends are called through the front door and judged by ``oracle.py``.
 
 from __future__ import annotations
 
+import importlib
+import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from ..io import LightCurve
+from ..plugins.arrays import array_kind
+from ..plugins.errors import UnsupportedOption
 from ..plugins.records import Provenance, Request
+from ..plugins.registry import get_registry, resolve
 from ..search.box.api import bls
 from ..search.box.result import Periodogram
 from .kit import CheckFailed, Suite, require
@@ -174,6 +180,17 @@ def require_close(
         )
 
 
+def require_refusal(backend: str, **option: Any) -> None:
+    """An option that the target does not name is an error where it is asked for."""
+    light_curve, grid = plain_case()
+    try:
+        search(backend, light_curve, **grid, **option)
+    except UnsupportedOption:
+        return
+    names = ", ".join(option)
+    raise CheckFailed(f"the target does not name {names}, and asking for it is no error")
+
+
 def plain_case() -> tuple[SimulatedLightCurve, dict[str, np.ndarray]]:
     """A light curve with a transit, and a small search of it."""
     light_curve = exact(
@@ -218,6 +235,7 @@ def spectrum_of_injected_signals(backend: str) -> None:
 def finer_bins(backend: str) -> None:
     """Where the target names oversample, four times as many bins at least halve the mean loss."""
     if "oversample" not in parameters_of_the_target(OPERATION, backend):
+        require_refusal(backend, oversample=2 * OVERSAMPLE)
         return
     curves = list(signals(16, seed=1000, snr=30.0))
     coarse, fine = (
@@ -345,6 +363,25 @@ def large_light_curve(backend: str) -> None:
 
 
 @SUITE.check
+def every_point_counts(backend: str) -> None:
+    """One low point is found wherever it stands, as the first and as the last one, too."""
+    time = np.linspace(0.0, 10.0, 401)
+    for low in (0, 1, 200, 399, 400):
+        flux = np.ones(401)
+        flux[low] -= 1e-2
+        light_curve = SimulatedLightCurve(time, flux, np.full(401, 1e-3), *(4 * [np.nan]))
+        found = search(backend, light_curve, period=[2.3, 4.1], duration=0.2)
+        highest = [
+            highest_delta_chi2(time, flux, light_curve.flux_err, p, [0.2]) for p in found.period
+        ]
+        require(
+            np.all(found.delta_chi2 > np.array(highest) / ANY_PERIOD),
+            f"point {low} of 401, the only one below the others, gives a delta_chi2 of "
+            f"{found.delta_chi2[0]:.6g}, and the highest that any t0 gives is {highest[0]:.6g}",
+        )
+
+
+@SUITE.check
 def large_grid(backend: str) -> None:
     """A grid of 3,000 periods gives what its pieces give; none is left out."""
     light_curve = simulated_light_curve(
@@ -403,52 +440,66 @@ def identities_of_the_statistic(backend: str) -> None:
 @SUITE.check
 def boxes_hold_what_they_say(backend: str) -> None:
     """depth, depth_err, level and delta_chi2 are the fit to the points in the returned box."""
-    # Folded points stand in clumps, 2.2 bins apart, so that no point is near enough to an end
-    # to be a matter of taste, but for at most one clump at each.
-    clump, n_clumps = 0.05, 45
-    duration = 4.5 * clump
-    slack = END_SLACK * duration / OVERSAMPLE
     for seed in range(12):
-        light_curve = _clumped(seed, clump, n_clumps)
-        found = search(
-            backend, light_curve, period=n_clumps * clump, duration=[duration, 2 * duration]
-        )
-        require(found.delta_chi2[0] > 0, "no dimming, though one was injected")
-        fits = possible_fits(
-            light_curve.time,
-            light_curve.flux,
-            light_curve.flux_err,
-            n_clumps * clump,
-            found.t0[0],
-            found.duration[0],
-            slack,
-        )
-        returned = (found.depth[0], found.depth_err[0], found.level[0], found.delta_chi2[0])
-        require(
-            any(
-                np.allclose(
-                    returned,
-                    (fit.depth, fit.depth_err, fit.level, fit.delta_chi2),
-                    rtol=SAME_POINTS,
-                )
-                for fit in fits
-            ),
-            f"depth, depth_err, level, delta_chi2 = {', '.join(f'{x:.6g}' for x in returned)} "
-            f"are not the fit to the points within half a duration of the returned t0; "
-            f"that would be {fits[0] if fits else 'no fit at all, for no point is there'}",
-        )
+        require_true_box(backend, _clumped(seed, clump=0.05))
 
 
-def _clumped(seed: int, clump: float, n_clumps: int) -> SimulatedLightCurve:
-    """Twelve cycles of points at a few phases, unevenly weighted, with a transit among them."""
+@SUITE.check
+def resolution_of_time(backend: str) -> None:
+    """So they are for boxes of seconds, four years after the first point: times are float64."""
+    for seed in range(12):
+        require_true_box(backend, _clumped(seed, clump=1e-4, gap=1461.0))
+
+
+def require_true_box(backend: str, light_curve: SimulatedLightCurve) -> None:
+    """The numbers of the best box at the true period are those of the points in it."""
+    duration = light_curve.duration
+    found = search(
+        backend, light_curve, period=light_curve.period, duration=[duration, 2 * duration]
+    )
+    require(found.delta_chi2[0] > 0, "no dimming, though one was injected")
+    fits = possible_fits(
+        light_curve.time,
+        light_curve.flux,
+        light_curve.flux_err,
+        light_curve.period,
+        found.t0[0],
+        found.duration[0],
+        END_SLACK * duration / OVERSAMPLE,
+    )
+    returned = (found.depth[0], found.depth_err[0], found.level[0], found.delta_chi2[0])
+    require(
+        any(
+            np.allclose(
+                returned,
+                (fit.depth, fit.depth_err, fit.level, fit.delta_chi2),
+                rtol=SAME_POINTS,
+            )
+            for fit in fits
+        ),
+        f"depth, depth_err, level, delta_chi2 = {', '.join(f'{x:.6g}' for x in returned)} "
+        f"are not the fit to the points within half a duration of the returned t0; "
+        f"that would be {fits[0] if fits else 'no fit at all, for no point is there'}",
+    )
+
+
+def _clumped(seed: int, clump: float, gap: float = 0.0) -> SimulatedLightCurve:
+    """Twelve cycles of points at a few phases, unevenly weighted, with a transit among them.
+
+    Folded points stand in clumps, 2.2 bins apart, so that no point is near enough to an end of a
+    box to be a matter of taste, but for at most one clump at each. After the first point there
+    may be a gap (days).
+    """
     rng = np.random.default_rng(seed)
+    n_clumps = 45
+    period = n_clumps * clump
     # 0.37: at ten bins in 4.5 clumps no clump then lies on the edge of a bin.
-    time = np.append(0.0, clump * (np.arange(12 * n_clumps) + 0.37))
+    cycles = period * np.rint(gap / period)
+    time = np.append(0.0, cycles + clump * (np.arange(12 * n_clumps) + 0.37))
     flux_err = 5e-4 * 4.0 ** rng.uniform(-0.5, 0.5, len(time))
     flux = 1.0 + flux_err * rng.standard_normal(len(time))
     # The first point only says where phase zero is: it has next to no weight.
     flux[0], flux_err[0] = 1.0, 50.0
-    period = n_clumps * clump
     t0 = rng.uniform(0.0, period)
     flux[distance(time, period, t0) < 2.25 * clump] -= 2e-3
     return SimulatedLightCurve(time, flux, flux_err, period, t0, 4.5 * clump, 2e-3)
@@ -686,6 +737,121 @@ def inputs_are_left_alone(backend: str) -> None:
     names = ("time", "flux", "flux_err", "period", "duration")
     for name, old, new in zip(names, before, after, strict=True):
         require(np.array_equal(old, new), f"the backend changes {name}, which is not its own")
+
+
+# ------------------------------------------------------------------ many light curves
+
+
+def several() -> list[LightCurve]:
+    """Light curves of different lengths and spans, the shortest in the middle."""
+    made = [
+        simulated_light_curve(
+            41 + i, span=span, cadence=cadence, period=2.7, t0=1.1, duration=0.15, snr=20.0
+        )
+        for i, (span, cadence) in enumerate([(20.0, 0.02), (9.0, 0.1), (12.0, 0.05), (20.0, 0.03)])
+    ]
+    return [
+        LightCurve(one.time, one.flux, one.flux_err, meta={"target": f"star {i}"})
+        for i, one in enumerate(made)
+    ]
+
+
+def require_the_same_as_alone(backend: str, light_curves: list[LightCurve], **grid: Any) -> None:
+    """A search of many light curves against searches of each."""
+    together = bls(light_curves, backend=backend, **grid)
+    require(
+        len(together) == len(light_curves),
+        f"{len(light_curves)} light curves give {len(together)} results",
+    )
+    for number, (light_curve, found) in enumerate(zip(light_curves, together, strict=True)):
+        alone = bls(light_curve, backend=backend, **grid)
+        what = f"being number {number} of {len(light_curves)} light curves"
+        require_close(what, "period", alone.period, found.period, 0.0)
+        require_equal(what, alone, found, tolerance=ROUNDING)
+
+
+@SUITE.check
+def many_light_curves(backend: str) -> None:
+    """A list of light curves on one grid gives what each gives alone, in their order."""
+    grid = {"period": np.linspace(1.5, 4.0, 20), "duration": [0.1, 0.2]}
+    light_curves = several()
+    require_the_same_as_alone(backend, light_curves, **grid)
+    require_the_same_as_alone(backend, light_curves[::-1], **grid)
+    require_the_same_as_alone(backend, light_curves[:1], **grid)
+
+
+@SUITE.check
+def many_light_curves_on_grids_of_their_own(backend: str) -> None:
+    """So it does where the periods, their number and the durations depend on the light curve."""
+    require_the_same_as_alone(backend, several(), min_period=2.5, max_period=2.8)
+
+
+@SUITE.check
+def threads_of_many_light_curves(backend: str) -> None:
+    """Any number of threads gives the same for a list of light curves, to the bit."""
+    light_curves = several()
+    grid: dict[str, Any] = {"period": np.linspace(1.5, 4.0, 20), "duration": [0.1, 0.2]}
+    one = bls(light_curves, backend=backend, threads=1, **grid)
+    for threads in (2, 5):
+        other = bls(light_curves, backend=backend, threads=threads, **grid)
+        for found, expected in zip(other, one, strict=True):
+            require_equal(f"threads={threads} instead of 1", expected, found)
+
+
+@SUITE.check
+def no_light_curves(backend: str) -> None:
+    """An empty list of light curves gives an empty list."""
+    found = bls([], backend=backend)
+    require(found == [], f"no light curves give {found!r:.60}")
+
+
+@SUITE.check
+def one_of_many_is_wrong(backend: str) -> None:
+    """What is wrong with one of many light curves begins with which one it is."""
+    light_curves = several()
+    light_curves[2] = LightCurve(np.arange(2.0), np.ones(2), meta={"target": "star 2"})
+    try:
+        bls(light_curves, backend=backend, period=[2.7], duration=0.15)
+    except ValueError as error:
+        begins = str(error).startswith("light curve 2 (star 2): ")
+        require(begins, f"the error does not begin with the light curve: {error}")
+    else:
+        raise CheckFailed("a light curve of two points passes among others")
+
+
+@SUITE.check
+def options_of_the_batch_function(backend: str) -> None:
+    """Where there is a batch function, it names the options that the target names."""
+    record = get_registry().backends(OPERATION)[backend].record
+    if record.batch is None:
+        return
+    named = frozenset(inspect.signature(resolve(record.batch)).parameters)
+    options = parameters_of_the_target(OPERATION, backend) - set(ARGUMENTS)
+    missing = sorted(options - named)
+    require(not missing, f"the batch function does not name {', '.join(missing)}")
+
+
+# ------------------------------------------------------------------ arrays on a device
+
+
+@SUITE.check
+def arrays_on_a_device(backend: str) -> None:
+    """Arrays of each kind that the backend owns give results of that kind, as from the host."""
+    light_curve, grid, found = found_boxes(backend)
+    columns = (light_curve.time, light_curve.flux, light_curve.flux_err)
+    options: dict[str, Any] = {**grid}
+    for kind in get_registry().backends(OPERATION)[backend].record.arrays:
+        try:
+            xp = importlib.import_module(kind)
+        except ImportError:
+            continue  # nobody has arrays of a package that is not there
+        time, flux, flux_err = map(xp.asarray, columns)
+        there = bls(time, flux, flux_err, backend=backend, **options)
+        for name in RESULTS:
+            became = array_kind(getattr(there, name))
+            require(became == kind, f"{name} is a {became} array, of a {kind} light curve")
+        what = f"a light curve of {kind} arrays"
+        require_equal(what, found, there.on_host(), tolerance=ROUNDING)
 
 
 # ------------------------------------------------------------------ outcomes of odd input
