@@ -1,4 +1,5 @@
-# Everything a fresh machine needs: Python 3.11+, a C compiler, make, a package index.
+# Everything a fresh machine needs: Python 3.11+, a C compiler, make, a package index; with a C++
+# compiler the kernels for CUDA are tested, too, on the host.
 #
 #   make demo    environment, build, the main jobs on real data, and visibilities, simulated
 #   make test    environment, build, all tests, plugins included

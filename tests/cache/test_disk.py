@@ -395,7 +395,6 @@ def test_an_order_of_use_lasts(disk):
 
 @settings(
     max_examples=8,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(

@@ -452,9 +452,7 @@ def columns_of_one_name(draw):
     ]
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(columns=columns_of_one_name())
 def test_no_value_is_lost_or_the_input_is_refused(write, out, columns):
     paths = [write(f"p{number}", {"x": column}) for number, column in enumerate(columns)]

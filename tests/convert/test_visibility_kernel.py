@@ -18,7 +18,7 @@ from armillary.convert.visibility.chunks import RawDataset
 pytestmark = pytest.mark.kernel
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     n_rows=st.integers(1, 7),
     n_channels=st.integers(1, 300),
@@ -105,7 +105,7 @@ def test_medians_are_those_of_numpy(
     np.testing.assert_array_equal(kernel.medians(weights), np.median(weights, axis=1))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     shape=st.tuples(st.integers(1, 40), st.integers(1, 13), st.integers(1, 4)),
     chunk=st.tuples(st.integers(1, 17), st.integers(1, 13), st.integers(1, 4)),

@@ -106,9 +106,7 @@ def test_it_gives_what_matching_in_memory_gives(write, clustered, tmp_path, join
     assert report.n_dropped_right == matches.n_dropped_right > 0
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     seed=st.integers(0, 10**6),
     exponent=st.floats(-2.0, 5.5),

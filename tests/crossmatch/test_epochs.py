@@ -156,7 +156,7 @@ def test_the_straight_line_is_slower_than_the_circle_only_in_the_third_order():
 # ------------------------------------------------------------------ there and back
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     ra=st.floats(0.0, 360.0),
     dec=st.floats(-90.0, 90.0),

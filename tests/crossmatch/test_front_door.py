@@ -205,7 +205,7 @@ def mutual_by_brute_force(left, right, limit, least=0.0):
     return [(i, int(j)) for i, j in enumerate(forth) if np.isfinite(apart[i, j]) and back[j] == i]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     seed=st.integers(0, 2**32 - 1),
     n=st.integers(1, 60),
@@ -255,7 +255,7 @@ def test_mutual_drops_rows_without_a_position():
 # ------------------------------------------------------------------ a catalogue with itself
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**32 - 1), n=st.integers(0, 80), own=st.booleans())
 def test_a_catalogue_with_itself_gives_each_pair_once(clustered, seed, n, own):
     """Of the pairs of the catalogue with a copy, those whose lower row is on the left."""
@@ -275,7 +275,7 @@ def test_a_catalogue_with_itself_counts_its_dropped_rows_on_both_sides():
     assert (matches.n_dropped_left, matches.n_dropped_right) == (1, 1)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**32 - 1), n=st.integers(0, 60), m=st.integers(0, 60))
 def test_within_is_symmetric(clustered, seed, n, m):
     left, right = clustered(seed, n), clustered(seed + 1, m)
@@ -288,7 +288,7 @@ def test_within_is_symmetric(clustered, seed, n, m):
 # ------------------------------------------------------------------ the two front doors together
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**32 - 1), k=st.integers(1, 6))
 def test_the_nearest_are_the_first_of_those_within(clustered, seed, k):
     left, right = clustered(seed, 50), clustered(seed + 1, 70)

@@ -53,7 +53,7 @@ def test_pairs_are_rows_and_separations_of_fixed_types():
         assert not getattr(matches, name).flags.writeable
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**32 - 1))
 def test_pairs_are_by_left_row_separation_and_right_row(seed):
     matches = random_matches(seed, n=60, radius=30_000.0)

@@ -85,7 +85,7 @@ def test_separations_are_accurate_from_a_micro_arcsecond_to_the_antipode(functio
             assert found == pytest.approx(exact_separation(*here, *there), rel=PROMISED, abs=1e-15)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     ra1=st.floats(-180.0, 360.0), dec1=st.floats(-90.0, 90.0),
     ra2=st.floats(-180.0, 360.0), dec2=st.floats(-90.0, 90.0),
@@ -152,7 +152,7 @@ def assert_same_pairs(found, wanted, limit_of, least):
         assert any(on_edge), f"pair {pair} at {apart} arcsec"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     left=_CATALOGUE,
     right=_CATALOGUE,
@@ -179,7 +179,7 @@ def test_within_finds_the_pairs_of_the_definition(
     assert_same_pairs(found, wanted, limit_of, least)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     left=_CATALOGUE,
     right=_CATALOGUE,

@@ -141,7 +141,7 @@ def coordinates(n: int) -> st.SearchStrategy[float]:
     return st.builds(lambda half, rest: 0.5 * half + rest, st.integers(0, n), st.floats(0.01, 0.49))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     sma=st.floats(0.3, 90.0),
     ellipticity=st.floats(0.0, 0.94),

@@ -219,9 +219,7 @@ def test_any_harmonics_and_no_isophote_at_all_come_back(by_hand, tmp_path, suffi
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     values=st.lists(st.floats(width=64), min_size=1, max_size=5),
     angles=st.floats(0.0, 3.1415926),

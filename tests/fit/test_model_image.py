@@ -68,7 +68,7 @@ def wild_isophotes(
 # ------------------------------------------------------------------ kernel and reference
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     seed=st.integers(0, 2**32 - 1),
     n=st.integers(1, 12),
@@ -198,7 +198,7 @@ def without_underflow(number: float) -> float:
     return number if abs(number) > 1e-150 else 0.0
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     intensity=st.lists(st.floats(-1e3, 1e3).map(without_underflow), min_size=2, max_size=9),
     error=st.sampled_from([np.nan, 0.0, 1.0]),
@@ -219,7 +219,7 @@ def test_tables_go_through_the_isophotes_and_never_beyond_their_neighbours(
         assert between.max() <= max(intensity[i : i + 2]) + slack
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(angles=st.lists(st.floats(0.0, 3.14).map(without_underflow), min_size=2, max_size=9))
 def test_position_angles_take_the_shorter_way(angles: list[float]) -> None:
     sma = TENTHS[: len(angles)]

@@ -143,7 +143,7 @@ class TestEveryFormat:
         assert file.n_rows == (None if is_text else N_ROWS)
         assert file.format in repr(file) and "5 columns" in repr(file)
 
-    @settings(max_examples=15, deadline=None)
+    @settings(max_examples=15)
     @given(
         rows=st.integers(1, 2 * N_ROWS), columns=st.permutations(stars().colnames), data=st.data()
     )
@@ -197,9 +197,7 @@ def test_units_are_kept_where_the_format_has_them(files, name):
 
 
 @pytest.mark.parametrize("name", [n for n in FORMATS if n != "folder of Parquet files"])
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_truncated_file_is_refused_or_is_a_shorter_text(files, tmp_path, name, data):
     content = files[name].read_bytes()

@@ -41,7 +41,7 @@ def require_same(found, wanted):
 # ------------------------------------------------------------------ in and out
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.tuples(st.integers(0, 6), st.booleans()), max_size=6))
 def test_light_curves_come_out_as_they_went_in(shapes):
     given = [some(n, errors=errors and n > 0)[0] for n, errors in shapes]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from armillary.plot.fold import binned
 
 
-@settings(deadline=None)
 @given(st.integers(0, 1000), st.integers(1, 200), st.floats(0.05, 1.0))
 def test_each_bin_is_the_weighted_mean_of_its_points(seed, n, width):
     rng = np.random.default_rng(seed)

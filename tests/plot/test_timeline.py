@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from armillary.plot.timeline import LONGEST_GAP, LONGEST_STEP, NARROWEST, stretches, widths
@@ -11,14 +11,12 @@ from armillary.plot.timeline import LONGEST_GAP, LONGEST_STEP, NARROWEST, stretc
 times = st.lists(st.integers(0, 10**6), min_size=1, max_size=60).map(lambda v: np.sort(v) / 64.0)
 
 
-@settings(deadline=None)
 @given(times)
 def test_every_point_is_in_exactly_one_stretch(time):
     inside = [(time >= first) & (time <= last) for first, last in stretches(time)]
     assert np.all(np.sum(inside, axis=0) == 1)
 
 
-@settings(deadline=None)
 @given(times)
 def test_no_gap_left_is_both_long_beside_the_rest_and_many_steps_long(time):
     gaps = np.diff(time)

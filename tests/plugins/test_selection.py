@@ -475,9 +475,7 @@ def expected(sky, operation, wishes):
     return "cpu"
 
 
-@hypothesis_settings(
-    deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@hypothesis_settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     call=st.none() | NAMES,
     blocks=st.lists(st.tuples(NAMES, st.sampled_from([OPERATION, FAMILY, None])), max_size=3),

@@ -19,7 +19,7 @@ def armillary_threads():
     return [t for t in threading.enumerate() if t.name.startswith("armillary-")]
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(st.integers(), max_size=40), st.integers(1, 6))
 def test_every_block_is_done_once_for_any_number_of_threads(blocks, threads):
     done = []

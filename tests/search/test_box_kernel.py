@@ -75,7 +75,7 @@ def fold(request, monkeypatch):
     return request.param
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 2**32 - 1),
     points=st.integers(3, 300),

@@ -85,7 +85,7 @@ class TestBest:
         inside = np.abs((time - box.t0 + 1.6) % 3.2 - 1.6) <= box.duration / 2 * (1 + 1e-9)
         assert box.weight_in == pytest.approx((flux_err[inside] ** -2.0).sum())
 
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     @given(
         seed=st.integers(0, 2**32 - 1),
         points=st.integers(5, 150),

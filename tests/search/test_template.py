@@ -133,7 +133,7 @@ class TestInvariants:
         np.testing.assert_array_equal(here.score, zero.score)
         np.testing.assert_array_equal(here.gradient, zero.gradient)
 
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     @given(k=st.integers(-1000, 1000))
     def test_any_transit_will_do_as_t0(self, data, k):
         one = arm.search.template_score(*data, **EPHEMERIS, gradient=True)
@@ -144,7 +144,7 @@ class TestInvariants:
         assert other.score[0] == pytest.approx(one.score[0], rel=1e-4)
         np.testing.assert_allclose(other.gradient[:, 1:], one.gradient[:, 1:], rtol=1e-3, atol=0.1)
 
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     @given(factor=st.floats(1e-6, 1e6), offset=st.floats(-10.0, 10.0))
     def test_another_unit_of_flux_or_another_zero_changes_only_depths_and_levels(
         self, data, factor, offset
@@ -159,7 +159,7 @@ class TestInvariants:
         assert other.depth_err[0] == pytest.approx(factor * one.depth_err[0], rel=1e-7)
         assert other.level[0] == pytest.approx(factor * (one.level[0] + offset), abs=1e-9 * factor)
 
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=30)
     @given(seed=st.integers(0, 2**32 - 1))
     def test_the_order_of_candidates_is_theirs(self, data, seed):
         candidates = many()

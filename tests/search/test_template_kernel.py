@@ -63,7 +63,7 @@ def test_the_kernel_is_the_reference(sharpness, gap):
     assert_same(cpu.template_score(*given_), reference.template_score(*given_))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     seed=st.integers(0, 2**32 - 1),
     points=st.integers(3, 80),
@@ -97,7 +97,7 @@ def test_the_kernel_is_the_reference_whatever_the_scales(
         np.testing.assert_allclose(found[name], wanted[name], rtol=1e-8, atol=1e-8, err_msg=name)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 2**32 - 1), points=st.integers(1, 300))
 def test_the_first_point_from_a_moment_is_found_wherever_it_is(seed, points):
     """Windows from single points to everything: what galloping may get wrong shows in a count."""

@@ -47,7 +47,7 @@ def test_an_index_of_one_is_an_exponential() -> None:
     assert steps == pytest.approx(np.full(3, -1.678347 / 3.0), rel=1e-6)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     index=st.floats(0.5, 6.0),
     effective_radius=st.floats(3.0, 60.0),

@@ -31,7 +31,7 @@ def test_two_levels_fit_better_than_any_other_two(seed: int, n: int) -> None:
     assert fit.delta_chi2 == pytest.approx((fit.depth / fit.depth_err) ** 2, abs=1e-9)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 10_000))
 def test_the_highest_is_that_of_all_boxes_on_a_lattice_that_misses_none(seed: int) -> None:
     rng = np.random.default_rng(seed)

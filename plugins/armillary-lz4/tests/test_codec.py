@@ -32,7 +32,7 @@ def walk(n: int, itemsize: int, seed: int = 1) -> bytes:
     return wide[:, :itemsize].tobytes()[:n]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     itemsize=st.sampled_from([*ITEMSIZES, 5, 32, 33, 100]),
     edge=st.sampled_from([0, 1, SMALLEST, BLOCK]),
