@@ -25,10 +25,21 @@ def array_kind(*arrays: Any) -> str:
             continue
         if hasattr(array, "__cuda_array_interface__"):
             return _package(array)
-        device = getattr(array, "__dlpack_device__", None)
-        if device is not None and device()[0] != 1:
+        if _says_it_is_on_a_device(array):
             return _package(array)
     return HOST
+
+
+def _says_it_is_on_a_device(array: Any) -> bool:
+    """By the protocol of DLPack, in which 1 is the host."""
+    device = getattr(array, "__dlpack_device__", None)
+    if device is None:
+        return False
+    try:
+        return device()[0] != 1
+    except (TypeError, ValueError, BufferError):
+        # What the protocol cannot express, such as gaps in an array of Arrow, is on no device.
+        return False
 
 
 def _package(array: Any) -> str:
