@@ -155,3 +155,16 @@ def test_a_t0_of_another_time_system_is_pointed_out(armillary, star):
     result = armillary("search", "attribute", path, *candidate(truth, t0=truth.t0 + 2457000.0))
     assert "2,456,97" in result.stderr
     assert "is it in its time system" in result.stderr
+
+
+def test_a_constant_flux_scores_nothing_and_has_no_shares(armillary, tmp_path):
+    path = tmp_path / "constant.csv"
+    path.write_text("time,flux,flux_err\n" + "".join(f"{i / 20},1.0,0.01\n" for i in range(200)))
+    result = armillary(
+        "search", "attribute", path, "--period", 3, "--t0", 1, "--duration", 0.3, "--plot",
+        tmp_path / "constant.png",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert ", 0 effective points of 200" in lines[0]
+    assert [line.split()[-1] for line in lines[3:]] == ["-"] * 4

@@ -97,7 +97,7 @@ def test_a_slice_is_fewer_of_them():
 
 @pytest.mark.parametrize("index", [2, -3])
 def test_an_index_beyond_the_last_is_an_error(index):
-    with pytest.raises(IndexError):
+    with pytest.raises(IndexError, match=f"there is no number {index} among 2 light curves"):
         LightCurves.from_light_curves(some(3, 4))[index]
 
 

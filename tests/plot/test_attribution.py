@@ -78,6 +78,34 @@ def test_the_sum_over_transits_ends_at_the_score(attribution):
     np.testing.assert_allclose(heights, attribution.transit_contribution)
 
 
+def test_the_bar_in_the_legend_has_the_colour_of_the_strongest():
+    time = np.arange(0.0, 9.0, 0.05)
+    flux = 1.0 + 1e-3 * np.sin(40.0 * time)
+    flux[np.abs(time - 1.0) < 0.1] = 1.002  # the first transit is none
+    flux[np.abs(time - 4.0) < 0.1] = 0.95
+    found = arm.search.attribute(time, flux, 1e-3, period=3.0, t0=1.0, duration=0.2)
+    assert found.transit_contribution[0] < 0 < found.score
+    (axes,) = [a for a in found.plot().get_axes() if "order" in a.get_xlabel()]
+    (bar,) = axes.get_legend().get_patches()
+    assert bar.get_facecolor() == max(axes.patches, key=lambda b: b.get_height()).get_facecolor()
+
+
+def test_one_point_in_transit_is_drawn_with_the_level_it_is_below():
+    time = np.arange(0.0, 9.0, 0.05)
+    flux = 1.0 + 1e-3 * np.sin(40.0 * time)
+    flux[50] = 0.99
+    found = arm.search.attribute(time, flux, 1e-3, period=100.0, t0=time[50], duration=1e-3)
+    (fold,) = [a for a in found.plot().get_axes() if "mid" in a.get_xlabel()]
+    low, high = fold.get_ylim()
+    assert low < -1e6 * found.relative_depth < 0.0 < high
+
+
+def test_a_constant_flux_can_be_drawn(tmp_path):
+    time = np.arange(0.0, 9.0, 0.05)
+    found = arm.search.attribute(time, np.ones(180), 1e-3, period=3.0, t0=1.0, duration=0.2)
+    save_figure(found.plot(), tmp_path / "constant.png")
+
+
 def test_the_template_is_the_fit(attribution):
     (fold,) = [a for a in plot_attribution(attribution).get_axes() if "mid" in a.get_xlabel()]
     (line,) = [line for line in fold.lines if line.get_label() == "template"]

@@ -372,6 +372,15 @@ def test_a_callback_that_raises_cancels_the_rest(register, light_curves, threads
     assert not any(t.name.startswith("armillary-pool") for t in threading.enumerate())
 
 
+def test_what_a_callback_raises_is_no_fault_of_a_light_curve(light_curves):
+    def enough(done, total):
+        raise ValueError("enough")
+
+    for threads in (1, 2):
+        with pytest.raises(ValueError, match=r"^enough$"):
+            arm.search.bls(light_curves, **GRID, threads=threads, progress=enough)
+
+
 SCRIPT = """
 import sys, numpy as np, armillary as arm
 time = np.arange(0, 1400.0, 0.02)

@@ -183,9 +183,9 @@ class TestInvariants:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"period": 0.0}, "period must be positive; entry 0 is 0"),
-        ({"period": np.nan}, "period must be finite; entry 0 is nan"),
-        ({"period": [2.7, -1.0]}, "period must be positive; entry 1 is -1"),
+        ({"period": 0.0}, "period must be positive and finite; entry 0 is 0"),
+        ({"period": np.nan}, "period must be positive and finite; entry 0 is nan"),
+        ({"period": [2.7, -1.0]}, "period must be positive and finite; entry 1 is -1"),
         ({"t0": np.inf}, "t0 must be finite"),
         ({"t0": "soon"}, "t0 must be numbers"),
         ({"t0": [[1.0]]}, r"t0 must hold one or more numbers \(days\), not shape \(1, 1\)"),
@@ -226,10 +226,15 @@ class TestResult:
         hot = found.weights(temperature=1e12)
         np.testing.assert_allclose(hot, 1.0 / 40.0, rtol=1e-3)
 
-    @pytest.mark.parametrize("temperature", [0.0, -1.0, np.nan, np.inf])
+    def test_near_temperature_zero_the_best_has_all_the_weight(self, data):
+        found = arm.search.template_score(*data, **many())
+        weights = found.weights(temperature=1e-320)
+        assert weights[np.argmax(found.score)] == weights.sum() == 1.0
+
+    @pytest.mark.parametrize("temperature", [0.0, -1.0, np.nan, np.inf, None, "hot", [1.0, 2.0]])
     def test_a_temperature_is_positive(self, data, temperature):
         found = arm.search.template_score(*data, **EPHEMERIS)
-        with pytest.raises(ValueError, match="temperature must be positive and finite"):
+        with pytest.raises(ValueError, match="temperature must be a positive finite"):
             found.weights(temperature)
 
     def test_nothing_known_has_no_best(self, data):
@@ -384,6 +389,13 @@ class TestAttribution:
         assert 1.0 < found.n_effective < len(found.time)
         share = np.abs(found.contribution) / np.abs(found.contribution).sum()
         assert found.n_effective == pytest.approx(np.exp(-np.sum(share * np.log(share))))
+
+    def test_a_constant_flux_has_nothing_to_attribute(self, data):
+        time, _, flux_err = data
+        found = arm.search.attribute(time, np.full(len(time), 3.0), flux_err, **EPHEMERIS)
+        assert (found.score, found.depth, found.level) == (0.0, 0.0, 3.0)
+        assert not found.contribution.any()
+        assert found.n_effective == 0.0
 
     def test_the_model_is_the_level_less_the_depth_in_transit(self, data):
         found = arm.search.attribute(*data, **EPHEMERIS)

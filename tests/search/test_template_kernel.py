@@ -194,6 +194,16 @@ def test_attributions_add_up_to_the_score(backend):
 
 
 @BOTH
+def test_a_large_flux_costs_no_more_than_the_digits_it_has(backend):
+    time, flux, flux_err = light_curve(23)
+    large = flux + 1e8
+    found = backend(time, large, flux_err, *candidates(24), attribution=True)
+    exact = backend(time, large - 1e8, flux_err, *candidates(24))
+    np.testing.assert_allclose(found["score"], exact["score"], atol=1e-9)
+    np.testing.assert_allclose(found["attribution"].sum(axis=1), found["score"], atol=1e-9)
+
+
+@BOTH
 def test_attributions_are_integrated_gradients(backend):
     """Fifty steps of the trapezoid rule over finite differences of the score itself."""
     time, flux, flux_err = light_curve(16, points=60)

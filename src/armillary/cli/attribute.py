@@ -275,6 +275,10 @@ def _transit_table(found: Attribution, most: int) -> Table:
             f"{row['t0'].to_value('d'):.4f}",
             f"{row['n_points']:,}",
             f"{float(row['contribution']):.2f}",
-            f"{100 * float(row['contribution']) / found.score:.0f} %",
+            _percent(float(row["contribution"]), found.score),
         )
     return table
+
+
+def _percent(part: float, whole: float) -> str:
+    return f"{round(100 * part / whole)} %" if whole else "-"

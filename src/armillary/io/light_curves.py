@@ -134,7 +134,11 @@ class LightCurves:
     @overload
     def __getitem__(self, index: slice) -> LightCurves: ...
     def __getitem__(self, index: int | slice) -> LightCurve | LightCurves:
-        numbers = range(len(self))[index]
+        try:
+            numbers = range(len(self))[index]
+        except IndexError:
+            have = counted(len(self), "light curve")
+            raise IndexError(f"there is no number {index} among {have}") from None
         if isinstance(numbers, range):
             return LightCurves.from_light_curves(self[number] for number in numbers)
         columns = {name: getattr(self, name) for name in _COLUMNS}

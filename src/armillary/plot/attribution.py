@@ -188,14 +188,14 @@ def _colours() -> Any:
 
 
 def _range(points: _Shown, chosen: np.ndarray) -> tuple[float, float]:
-    """Limits that hold nearly all points, and all that contribute."""
+    """Limits that hold the level, nearly all points, and all that contribute."""
     flux, size = points.flux[chosen], np.abs(points.contribution)
     if not len(flux):
         return -1.0, 1.0
     carries = size[chosen] >= PLAIN_BELOW * size.max()
     low, high = np.percentile(flux, [0.1, 99.9])
-    low = min(low, flux[carries].min(initial=low))
-    high = max(high, flux[carries].max(initial=high))
+    low = min(low, 0.0, flux[carries].min(initial=low))
+    high = max(high, 0.0, flux[carries].max(initial=high))
     room = 0.06 * (high - low) or 1.0
     return low - room, high + room
 
@@ -219,7 +219,9 @@ def _draw_transits(axes: Axes, attribution: Attribution) -> None:
     is_few = len(parts) <= MOST_BARS
     if is_few:
         colours = np.where(parts >= 0, SIGNAL, SPECTRUM)
-        axes.bar(order, parts, color=colours, alpha=0.8, label="one transit")
+        bars = axes.bar(order, parts, color=colours, alpha=0.8)
+        # The legend has the colour of the strongest.
+        bars[int(np.argmax(np.abs(parts)))].set_label("one transit")
     axes.plot(
         order,
         total,
@@ -231,7 +233,7 @@ def _draw_transits(axes: Axes, attribution: Attribution) -> None:
     )
     axes.axhline(attribution.score, color=FAINT, linewidth=1.2, zorder=0)
     axes.set_ylim(*_heights(np.concatenate([parts, total])))
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set_xlabel("transits near points, in the order of time")
     axes.set_ylabel("contribution to the score")
     axes.legend(loc="upper left", fontsize=11, edgecolor="none", framealpha=0.85)
@@ -240,5 +242,7 @@ def _draw_transits(axes: Axes, attribution: Attribution) -> None:
 def _heights(drawn: np.ndarray) -> tuple[float, float]:
     """Limits that hold zero and all that is drawn."""
     low, high = min(0.0, drawn.min()), max(0.0, drawn.max())
+    if low == high:
+        return -1.0, 1.0
     room = 0.08 * (high - low)
     return low - room * (low < 0), high + room * (high > 0)

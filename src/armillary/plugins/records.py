@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -12,6 +13,9 @@ from .hookspecs import FAMILY_HOOKS
 
 #: Version of the plugin API that this armillary speaks; see the plugin author guide.
 API_VERSION = 1
+
+#: NumPy takes microseconds to spell a dtype, which is much of a call's dispatch.
+_dtype_name = functools.cache(str)
 
 _OPERATION = re.compile(r"[a-z]+\.[a-z][a-z0-9_]*")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -148,6 +152,23 @@ class Request:
     dtypes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     arrays: str = "numpy"
+
+    @classmethod
+    def of(
+        cls,
+        operation: str,
+        arguments: Mapping[str, Any],
+        options: Mapping[str, Any],
+        arrays: str = "numpy",
+    ) -> Request:
+        """The request of a call with these arrays, of the given kind."""
+        return cls(
+            operation,
+            shapes={name: array.shape for name, array in arguments.items()},
+            dtypes={name: _dtype_name(array.dtype) for name, array in arguments.items()},
+            options=options,
+            arrays=arrays,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,6 +140,25 @@ def days(name: str, value: Any) -> Any:
     return float(numbers) if numbers.ndim == 0 else np.ascontiguousarray(numbers)
 
 
+def days_vector(name: str, value: Any, *, positive: bool) -> np.ndarray:
+    """A new array of one or more days, finite and, if asked for, positive; one number is one.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As :func:`days`; if it has no or several dimensions, no entries, or one that may not be.
+    """
+    array = np.array(days(name, value), ndmin=1)
+    if array.ndim != 1 or array.size == 0:
+        raise ValueError(f"{name} must hold one or more numbers (days), not shape {array.shape}")
+    allowed = np.isfinite(array) & (array > 0) if positive else np.isfinite(array)
+    bad = np.flatnonzero(~allowed)
+    if len(bad):
+        rule = "positive and finite" if positive else "finite"
+        raise ValueError(f"{name} must be {rule}; entry {bad[0]} is {array[bad[0]]}")
+    return array
+
+
 # ------------------------------------------------------------------ reading
 
 

@@ -347,13 +347,8 @@ class _Job:
         options: Mapping[str, tuple[Any, Any]],
         report: Progress | None,
     ) -> _Pairs:
-        request = Request(
-            self.operation,
-            shapes={name: array.shape for name, array in arguments.items()},
-            dtypes={name: str(array.dtype) for name, array in arguments.items()},
-            options={name: value for name, (value, _) in options.items()},
-            arrays=self.arrays_are,
-        )
+        chosen = {name: value for name, (value, _) in options.items()}
+        request = Request.of(self.operation, arguments, chosen, self.arrays_are)
         plan = choose(request, self.backend)
 
         def compute() -> dict[str, Any]:
@@ -364,7 +359,7 @@ class _Job:
                 _check_pairs(plan, pairs, *n_rows, namespace(self.arrays_are))
             return pairs
 
-        identity = {**arguments, **{name: value for name, (value, _) in options.items()}}
+        identity = {**arguments, **chosen}
         return answered(plan, identity, compute, self.store)
 
 

@@ -300,16 +300,8 @@ class _Job:
         arrays = {"image": image.image}
         if image.variance is not None:
             arrays["variance"] = image.variance
-        return choose(
-            Request(
-                self.operation,
-                shapes={name: array.shape for name, array in arrays.items()},
-                dtypes={name: str(array.dtype) for name, array in arrays.items()},
-                options={name: value for name, (value, _) in self.options.items()},
-                arrays=arrays_are,
-            ),
-            self.backend,
-        )
+        options = {name: value for name, (value, _) in self.options.items()}
+        return choose(Request.of(self.operation, arrays, options, arrays_are), self.backend)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import fields
 from typing import Any
 
@@ -27,7 +26,6 @@ OPTIONS: dict[str, Any] = {
     "cosine": None,
     "sampling": "polar_angle",
 }
-_dtype_name = functools.cache(str)
 
 
 def ellipse_model(
@@ -114,12 +112,8 @@ def ellipse_model(
     arguments = _arguments(tables)
     options = {name: arguments.pop(name) for name in OPTIONS}
     arrays = {n: a for n, a in (arguments | options).items() if isinstance(a, np.ndarray)}
-    request = Request(
-        OPERATION,
-        shapes={name: array.shape for name, array in arrays.items()},
-        dtypes={name: _dtype_name(array.dtype) for name, array in arrays.items()},
-        options={"shape": shape, "fill": fill, "orders": tables.orders},
-    )
+    seen = {"shape": shape, "fill": fill, "orders": tables.orders}
+    request = Request.of(OPERATION, arrays, seen)
     plan = choose(request, backend)
 
     def compute() -> np.ndarray:

@@ -13,7 +13,7 @@ import numpy as np
 from ...plugins.arrays import read_only
 from ..grid.api import durations_by_period, period_grid
 from ..grid.star import Star
-from ..inputs import days
+from ..inputs import days, days_vector
 
 #: Bins of a fold beyond which its memory (40 bytes each) is more than anybody meant.
 MAX_BINS = 5_000_000
@@ -75,7 +75,9 @@ class Grids:
         self._min_transits = min_transits
         self._oversample = oversample
         self._durations = (
-            None if duration is None else np.unique(_positive_vector("duration", duration))
+            None
+            if duration is None
+            else np.unique(days_vector("duration", duration, positive=True))
         )
         self._given: Grid | None = None
         self._of_span: dict[float, Grid] = {}
@@ -84,7 +86,7 @@ class Grids:
                 raise ValueError(
                     "period is a whole grid; min_period and max_period do not go with it"
                 )
-            self._given = self._grid(_positive_vector("period", period))
+            self._given = self._grid(days_vector("period", period, positive=True))
 
     def of(self, span: float) -> Grid:
         """The grid of a light curve over a time span (days); the same for the same span.
@@ -161,13 +163,3 @@ def _check_bins(periods: np.ndarray, shortest: np.ndarray, oversample: int) -> N
             f"a period would be folded into {bins:.3g} bins, more than {MAX_BINS:,}; raise the "
             f"shortest duration, lower oversample or the longest period"
         )
-
-
-def _positive_vector(name: str, value: Any) -> np.ndarray:
-    array = np.array(days(name, value), ndmin=1)
-    if array.ndim != 1 or array.size == 0:
-        raise ValueError(f"{name} must hold one or more numbers (days), not shape {array.shape}")
-    bad = np.flatnonzero(~(np.isfinite(array) & (array > 0)))
-    if len(bad):
-        raise ValueError(f"{name} must be positive and finite; entry {bad[0]} is {array[bad[0]]}")
-    return array

@@ -53,24 +53,33 @@ def search_all(
         return []
     search = _side_by_side if tasks[0].plan.backend.record.batch is None else _together
     with reporting(progress, "box search") as report:
-        answers = search(settings, tasks, store, _paced(report))
+        answers = search(settings, tasks, store, None if report is None else _Paced(report))
     return [task.periodogram(answer) for task, answer in zip(tasks, answers, strict=True)]
 
 
-def _paced(report: Progress | None) -> Progress | None:
-    """The same, but not told more often than a callback of a single search."""
-    if report is None:
-        return None
-    last, told = time.monotonic(), -1
+class _Paced:
+    """A callback, told not more often than by a single search.
 
-    def paced(done: int, total: int) -> None:
-        nonlocal last, told
+    Attributes
+    ----------
+    raised : Exception or None
+        What it raised, which is the fault of no light curve.
+    """
+
+    def __init__(self, report: Progress) -> None:
+        self.raised: Exception | None = None
+        self._report = report
+        self._last, self._told = time.monotonic(), -1
+
+    def __call__(self, done: int, total: int) -> None:
         now = time.monotonic()
-        if done > told and (done == total or now - last >= REPORT_INTERVAL):
-            last, told = now, done
-            report(done, total)
-
-    return paced
+        if done > self._told and (done == total or now - self._last >= REPORT_INTERVAL):
+            self._last, self._told = now, done
+            try:
+                self._report(done, total)
+            except Exception as error:
+                self.raised = error
+                raise
 
 
 # ------------------------------------------------------------------ which one
@@ -84,11 +93,13 @@ def _task(settings: Settings, number: int, given: Any) -> Task:
 
 
 @contextmanager
-def _named(number: int, target: Any) -> Iterator[None]:
+def _named(number: int, target: Any, report: _Paced | None = None) -> Iterator[None]:
     """Let what is wrong with a light curve begin with which one it is."""
     try:
         yield
     except Exception as error:
+        if report is not None and error is report.raised:
+            raise
         which = f"light curve {number} ({target})" if target else f"light curve {number}"
         if len(error.args) == 1 and isinstance(error.args[0], str):
             error.args = (f"{which}: {error.args[0]}",)
@@ -101,7 +112,7 @@ def _named(number: int, target: Any) -> Iterator[None]:
 
 
 def _together(
-    settings: Settings, tasks: Sequence[Task], store: Store | None, report: Progress | None
+    settings: Settings, tasks: Sequence[Task], store: Store | None, report: _Paced | None
 ) -> list[_Answer]:
     total = sum(task.n_periods for task in tasks)
 
@@ -127,7 +138,7 @@ def _together(
     return answers
 
 
-def _after(done: int, total: int, report: Progress | None) -> Progress | None:
+def _after(done: int, total: int, report: _Paced | None) -> Progress | None:
     """Progress of what is left, as progress of everything."""
     if report is None:
         return None
@@ -138,7 +149,7 @@ def _after(done: int, total: int, report: Progress | None) -> Progress | None:
 
 
 def _side_by_side(
-    settings: Settings, tasks: Sequence[Task], store: Store | None, report: Progress | None
+    settings: Settings, tasks: Sequence[Task], store: Store | None, report: _Paced | None
 ) -> list[_Answer]:
     *begins, total = accumulate((task.n_periods for task in tasks), initial=0)
     pool = Pool(min(settings.threads, len(tasks)))
@@ -151,7 +162,7 @@ def _side_by_side(
         task, threads = tasks[number], settings.threads // pool.workers
         # A callback may rely on its own thread, which only waits if there are several workers.
         inner = _after(begins[number], total, report) if pool.workers == 1 else check
-        with _named(number, task.light_curve.target):
+        with _named(number, task.light_curve.target, report):
             return answered(task.plan, task.identity, lambda: task.computed(threads, inner), store)
 
     def answers() -> Generator[_Answer, None, None]:

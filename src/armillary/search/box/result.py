@@ -14,6 +14,7 @@ from ..._saved import load_arrays, save_arrays
 from ...plugins.arrays import HOST, array_kind, namespace, on_host
 from ...plugins.records import Provenance
 from ..inputs import SearchInput
+from ..saved import description, flux_unit, light_curve_arrays, light_curve_of
 from .refine import SAME_TIME, Box, UnbinnedSearch
 from .statistics import signal_detection_efficiency
 
@@ -35,6 +36,9 @@ ARRAYS = {
 
 #: Those that a backend computes.
 RESULTS = tuple(name for name in ARRAYS if name != "period")
+
+#: Those of the grid of durations.
+TRIALS = ("trial_durations", "duration_start", "duration_stop")
 
 #: What binning may take off a peak: a box of n bins may miss a bin at either end.
 LOSS_OF_ONE_BIN, LARGEST_LOSS = 2.0, 0.8
@@ -337,10 +341,11 @@ class Periodogram:
         from astropy import units
         from astropy.table import QTable
 
-        flux_unit = units.Unit(self.light_curve.flux_unit or "", parse_strict="silent")
-        if isinstance(flux_unit, units.UnrecognizedUnit):
-            flux_unit = units.dimensionless_unscaled  # meta keeps what the unit was called
-        meaning = {"d": units.day, "flux": flux_unit, "": units.dimensionless_unscaled}
+        meaning = {
+            "d": units.day,
+            "flux": flux_unit(self.light_curve),
+            "": units.dimensionless_unscaled,
+        }
         host = self.on_host()
         table = QTable(meta=self._meta())
         for name, unit in ARRAYS.items():
@@ -350,12 +355,7 @@ class Periodogram:
 
     def _meta(self) -> dict[str, Any]:
         return {
-            "target": self.light_curve.target,
-            "flux_unit": self.light_curve.flux_unit,
-            "time_system": self.light_curve.time_system,
-            "flux_err_source": self.flux_err_source,
-            "n_used": self.n_used,
-            "n_dropped": self.n_dropped,
+            **description(self.light_curve),
             "n_skipped": self.n_skipped,
             "oversample": self.oversample,
             "provenance": self.provenance.to_dict(),
@@ -370,14 +370,8 @@ class Periodogram:
             If the file cannot be written; an older file at ``path`` is then untouched.
         """
         host = self.on_host()
-        lc = host.light_curve
-        arrays = {name: getattr(host, name) for name in ARRAYS}
-        arrays |= {
-            name: getattr(host, name)
-            for name in ("trial_durations", "duration_start", "duration_stop")
-        }
-        arrays |= {"time": lc.time, "flux": lc.flux, "flux_err": lc.flux_err}
-        save_arrays(path, FORMAT, {"epoch": lc.epoch, **self._meta()}, arrays)
+        arrays = {name: getattr(host, name) for name in (*ARRAYS, *TRIALS)}
+        save_arrays(path, FORMAT, self._meta(), arrays | light_curve_arrays(host.light_curve))
 
     @classmethod
     def load(cls, path: str | Path) -> Periodogram:
@@ -389,23 +383,9 @@ class Periodogram:
             If the file is not such a periodogram.
         """
         header, arrays = load_arrays(path, FORMAT, "periodogram")
-        light_curve = SearchInput(
-            arrays["time"],
-            arrays["flux"],
-            arrays["flux_err"],
-            header["epoch"],
-            header["n_dropped"],
-            header["flux_err_source"],
-            header["time_system"],
-            header["flux_unit"],
-            header["target"],
-        )
         return cls(
-            **{name: arrays[name] for name in ARRAYS},
-            light_curve=light_curve,
-            trial_durations=arrays["trial_durations"],
-            duration_start=arrays["duration_start"],
-            duration_stop=arrays["duration_stop"],
+            **{name: arrays[name] for name in (*ARRAYS, *TRIALS)},
+            light_curve=light_curve_of(header, arrays),
             n_skipped=header["n_skipped"],
             oversample=header["oversample"],
             provenance=Provenance.from_dict(header["provenance"]),

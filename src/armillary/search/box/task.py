@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,8 +20,6 @@ from .reference import DEFAULT_OVERSAMPLE
 from .result import RESULTS, Periodogram
 
 OPERATION = "search.bls"
-#: NumPy takes microseconds to spell a dtype, which is much of a call's dispatch.
-_dtype_name = functools.cache(str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,16 +117,7 @@ def task_of(settings: Settings, light_curve: SearchInput, arrays_are: str = HOST
         "flux_err": light_curve.flux_err,
         **grid.arguments,
     }
-    plan = choose(request_of(arguments, settings.oversample, arrays_are), settings.backend)
+    options = {name: value for name, (value, _) in settings.options.items()}
+    request = Request.of(OPERATION, arguments, options, arrays_are)
+    plan = choose(request, settings.backend)
     return Task(settings, light_curve, grid, arguments, plan, arrays_are)
-
-
-def request_of(arguments: Mapping[str, Any], oversample: int, arrays_are: str) -> Request:
-    """What ``can_run`` sees of a search."""
-    return Request(
-        OPERATION,
-        shapes={name: array.shape for name, array in arguments.items()},
-        dtypes={name: _dtype_name(array.dtype) for name, array in arguments.items()},
-        options={"oversample": oversample},
-        arrays=arrays_are,
-    )

@@ -110,9 +110,11 @@ class Attribution:
         """How many points carry the score: exp of the entropy of their shares.
 
         The share of a point is ``abs(contribution)`` over the sum of these. 1 if one point
-        carries everything, n if all carry the same.
+        carries everything, n if all carry the same, 0 if there is nothing to carry.
         """
         size = np.abs(self.on_host().contribution)
+        if not size.any():
+            return 0.0
         share = size[size > 0] / size.sum()
         return float(np.exp(-(share * np.log(share)).sum()))
 

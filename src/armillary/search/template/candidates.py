@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...plugins.arrays import read_only
-from ..inputs import days
+from ..inputs import days_vector
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,15 +28,16 @@ def read_candidates(period: Any, t0: Any, duration: Any) -> Candidates:
     ValueError
         Naming the argument and the rule that it breaks.
     """
-    given = {"period": period, "t0": t0, "duration": duration}
-    vectors = {name: _vector(name, value) for name, value in given.items()}
+    vectors = {
+        "period": days_vector("period", period, positive=True),
+        "t0": days_vector("t0", t0, positive=False),
+        "duration": days_vector("duration", duration, positive=True),
+    }
     lengths = {name: len(vector) for name, vector in vectors.items()}
     if len(set(lengths.values()) - {1}) > 1:
         found = ", ".join(f"{name} has {length}" for name, length in lengths.items())
         raise ValueError(f"period, t0 and duration must be of equal length, or one number; {found}")
     whole = {name: _repeated(vector, max(lengths.values())) for name, vector in vectors.items()}
-    _check_positive("period", whole["period"])
-    _check_positive("duration", whole["duration"])
     long = np.flatnonzero(whole["duration"] >= whole["period"])
     if len(long):
         i = long[0]
@@ -64,7 +65,7 @@ def read_candidate(period: Any, t0: Any, duration: Any) -> Candidates:
     return found
 
 
-def read_sharpness(sharpness: Any) -> float:
+def positive_number(name: str, given: Any) -> float:
     """A positive finite number.
 
     Raises
@@ -73,28 +74,12 @@ def read_sharpness(sharpness: Any) -> float:
         If it is none.
     """
     try:
-        value = float(sharpness)
+        value = float(given)
     except (TypeError, ValueError):
         value = np.nan
     if not (np.isfinite(value) and value > 0):
-        raise ValueError(f"sharpness must be a positive finite number, not {sharpness!r}")
+        raise ValueError(f"{name} must be a positive finite number, not {given!r}")
     return value
-
-
-def _vector(name: str, value: Any) -> np.ndarray:
-    array = np.array(days(name, value), ndmin=1)
-    if array.ndim != 1 or array.size == 0:
-        raise ValueError(f"{name} must hold one or more numbers (days), not shape {array.shape}")
-    bad = np.flatnonzero(~np.isfinite(array))
-    if len(bad):
-        raise ValueError(f"{name} must be finite; entry {bad[0]} is {array[bad[0]]}")
-    return array
-
-
-def _check_positive(name: str, array: np.ndarray) -> None:
-    bad = np.flatnonzero(array <= 0)
-    if len(bad):
-        raise ValueError(f"{name} must be positive; entry {bad[0]} is {array[bad[0]]}")
 
 
 def _repeated(vector: np.ndarray, n: int) -> np.ndarray:

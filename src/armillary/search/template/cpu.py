@@ -37,6 +37,7 @@ def template_score(
     total = float(weight.sum())
     mean = float((weight * flux).sum() / total)
     signal = weight * (flux - mean)
+    signal -= weight * (signal.sum() / total)  # what was rounded off the mean, as in reference.py
     n, m = len(time), len(period)
     results = {name: np.empty(m) for name in ("score", "depth", "depth_err", "level")}
     results["gradient"] = np.empty((m if gradient else 0, 3))

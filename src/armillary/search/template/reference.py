@@ -69,6 +69,8 @@ def template_score(
     weight = flux_err**-2.0
     mean = (weight * flux).sum() / weight.sum()
     residual = flux - mean
+    # A large flux leaves little room behind the point of its mean: what was rounded off there.
+    residual -= (weight * residual).sum() / weight.sum()
     candidates = zip(period, t0, duration, strict=True)
     rows = [
         _one_candidate(time, weight, residual, *candidate, sharpness, gradient, attribution)

@@ -16,6 +16,7 @@ from ...plugins.arrays import HOST, array_kind, on_host
 from ...plugins.records import Provenance
 from ..inputs import SearchInput
 from ..saved import description, flux_unit, in_words, light_curve_arrays, light_curve_of
+from .candidates import positive_number
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -144,13 +145,14 @@ class TemplateScores:
         ValueError
             If ``temperature`` is not positive and finite.
         """
-        if not (np.isfinite(temperature) and temperature > 0):
-            raise ValueError(f"temperature must be positive and finite, not {temperature!r}")
+        temperature = positive_number("temperature", temperature)
         score = self.on_host().score
         known = ~np.isnan(score)
         weights = np.full(len(score), np.nan)
         if known.any():
-            weights[known] = softmax(score[known] / temperature)
+            # Relative to the highest, which no temperature makes infinite.
+            with np.errstate(over="ignore"):
+                weights[known] = softmax((score[known] - score[known].max()) / temperature)
         return weights
 
     def on_host(self) -> TemplateScores:

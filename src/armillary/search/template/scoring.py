@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,12 +16,10 @@ from ...plugins.select import choose
 from ...runtime.progress import reporting
 from ...runtime.threads import thread_count
 from ..inputs import SearchInput, search_input
-from .candidates import Candidates, read_sharpness
+from .candidates import Candidates, positive_number
 from .reference import DEFAULT_SHARPNESS
 
 OPERATION = "search.template_score"
-#: NumPy takes microseconds to spell a dtype, which is much of a call's dispatch.
-_dtype_name = functools.cache(str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +48,7 @@ class Scoring:
             "attribution": (attribution, False),
         }
         chosen = {name: value for name, (value, _) in options.items()}
-        plan = choose(_request(arguments, chosen, self.arrays_are), self.backend)
+        plan = choose(Request.of(OPERATION, arguments, chosen, self.arrays_are), self.backend)
         n, m = len(arguments["time"]), len(arguments["t0"])
         shapes = _shapes(n, m, gradient, attribution)
 
@@ -95,22 +92,12 @@ def scoring(
     choose(Request(OPERATION, arrays=arrays_are), backend)
     return Scoring(
         light_curve=search_input(time, flux, flux_err),
-        sharpness=read_sharpness(sharpness),
+        sharpness=positive_number("sharpness", sharpness),
         backend=backend,
         store=store_for(cache, arrays_are),
         threads=thread_count(threads),
         progress=progress,
         arrays_are=arrays_are,
-    )
-
-
-def _request(arguments: dict[str, np.ndarray], options: dict[str, Any], arrays_are: str) -> Request:
-    return Request(
-        OPERATION,
-        shapes={name: array.shape for name, array in arguments.items()},
-        dtypes={name: _dtype_name(array.dtype) for name, array in arguments.items()},
-        options=options,
-        arrays=arrays_are,
     )
 
 
