@@ -57,13 +57,17 @@ def main(wheel: str | None = None) -> None:
 
 
 def draw_k2_3(wheel: str | None) -> None:
-    """Light curve, periodogram and fold of K2-3."""
+    """Light curve, periodogram and fold of K2-3, and what the transits of planet b contribute."""
     light_curve = k2_3(wheel)
     flat = arm.search.detrend(light_curve, window=0.8)
     periodogram = arm.search.bls(flat, star=STAR)
     print(periodogram)
     figure = periodogram.plot(target="K2-3", note="K2 campaign 1, planet b")
     write_small(figure, IMAGES / "k2-3.png")
+    best = periodogram.best
+    found = arm.search.attribute(flat, period=best.period, t0=best.t0, duration=best.duration)
+    print(found)
+    write_small(found.plot(target="K2-3 b"), IMAGES / "k2-3-attribution.png")
 
 
 def draw_hipparcos_and_gaia() -> None:
