@@ -29,6 +29,8 @@ LIBRARIES = HERE.parent / "build" / "host"
 COMPILER = os.environ.get("CXX") or shutil.which("c++") or shutil.which("g++")
 NO_COMPILER = "no C++ compiler to build the kernels for the host; set CXX to one"
 FLAGS = ("-std=c++17", "-O2", "-ffp-contract=off", "-fPIC", "-shared")
+#: Those of threads that run at once, which take the place of the ones above.
+AT_ONCE_FLAGS = ("-std=c++20", "-pthread", "-DAT_ONCE")
 #: More of them, such as those of a sanitizer.
 EXTRA_FLAGS = tuple(os.environ.get("ARMILLARY_CUPY_HOST_FLAGS", "").split())
 
@@ -53,6 +55,8 @@ class HostDevice:
         Bytes of the arrays that it can hold at a time; None means as many as the host.
     backwards : bool
         Run blocks and threads in reverse order.
+    at_once : bool
+        Run the threads of a block side by side, not one after the other.
     edit : callable, optional
         Changes sources before they are compiled, to see what a fault in them does.
 
@@ -68,10 +72,12 @@ class HostDevice:
         self,
         memory: int | None = None,
         backwards: bool = False,
+        at_once: bool = False,
         edit: Callable[[str], str] = lambda code: code,
     ) -> None:
         self.memory = memory
         self.backwards = backwards
+        self.at_once = at_once
         self.edit = edit
         self.launches: list[str] = []
         self.xp: Any = np if memory is None else _CountingNumPy(memory)
@@ -102,7 +108,7 @@ class HostDevice:
         """Nothing is kept for reuse."""
 
     def kernel(self, source: str, name: str) -> Kernel:
-        function = _function(self.edit(source_code(source)), name)
+        function = _function(self.edit(source_code(source)), name, self.at_once)
 
         def launch(
             grid: tuple[int, ...], block: tuple[int, ...], args: tuple, shared_bytes: int = 0
@@ -170,20 +176,20 @@ def _letter(dtype: np.dtype) -> str:
 
 
 @functools.cache
-def _function(code: str, name: str) -> Callable[..., int]:
-    # With the GIL held, for the index of a thread is one variable of the library.
-    function = getattr(ctypes.PyDLL(str(_library(code))), f"launch_{name}")
+def _function(code: str, name: str, at_once: bool) -> Callable[..., int]:
+    # With the GIL held, for the index of a block is one variable of the library.
+    function = getattr(ctypes.PyDLL(str(_library(code, at_once))), f"launch_{name}")
     function.restype = ctypes.c_int
     return function
 
 
 @functools.cache
-def _library(code: str) -> Path:
+def _library(code: str, at_once: bool) -> Path:
     """The shared library of a kernel source, made if there is none of just these bytes."""
     kernels = _KERNEL.findall(code)
     launchers = "".join(f"LAUNCHER({name})\n" for name in kernels)
     text = "\n".join(((HERE / "host_shim.hpp").read_text(), code, launchers))
-    flags = (*FLAGS, *EXTRA_FLAGS)
+    flags = (*FLAGS, *(AT_ONCE_FLAGS if at_once else ()), *EXTRA_FLAGS)
     digest = hashlib.sha256("\0".join((text, *flags, str(COMPILER))).encode()).hexdigest()[:16]
     library = LIBRARIES / f"{kernels[0]}-{digest}.so"
     if not library.exists():

@@ -1,11 +1,14 @@
 // CUDA C for a compiler of the host: what stands before prelude.cuh and a kernel source.
 //
-// The blocks of a grid run one after the other, and so do the threads of a block: each runs all
+// The blocks of a grid run one after the other. The threads of a block do so, too: each runs all
 // phases (see prelude.cuh) from one barrier to the next before another thread begins with them, so
 // that a barrier that is missing is missed. Whoever launches may ask for both in reverse order:
 // what differs then, depends on the order of threads and would be a race on a device.
+//
+// With AT_ONCE, the threads of a block are threads of the system, and each runs the whole kernel, as
+// on a device. That is slow, but ThreadSanitizer then sees every race, also of what a kernel reads
+// between its phases.
 
-#include <climits>
 #include <cmath>
 #include <cstddef>
 #include <cstdlib>
@@ -13,22 +16,21 @@
 #include <functional>
 #include <utility>
 #include <vector>
-
-using std::isfinite;
-using std::isinf;
-using std::isnan;
+#ifdef AT_ONCE
+#include <barrier>
+#include <thread>
+#endif
 
 #define __global__
 #define __device__
-#define __host__
-#define __forceinline__ inline
 #define __align__(n)
 
 struct Index {
     unsigned x, y, z;
 };
 
-static Index threadIdx, blockIdx, blockDim, gridDim;
+static thread_local Index threadIdx;
+static Index blockIdx, blockDim, gridDim;
 static double *shared_memory;
 static bool backwards;
 
@@ -44,6 +46,32 @@ static inline long long extent_of(const Index &extent)
 {
     return (long long) extent.x * extent.y * extent.z;
 }
+
+// ---------------------------------------------------------------- the threads of a block
+
+#ifdef AT_ONCE
+
+static std::barrier<> *meeting;
+
+#define PHASE(call) call
+#define BARRIER() meeting->arrive_and_wait()
+
+static void run_block(const std::function<void()> &kernel)
+{
+    const long long n = extent_of(blockDim);
+    std::barrier<> of_block(n);
+    meeting = &of_block;
+    std::vector<std::thread> threads;
+    for (long long i = 0; i < n; ++i)
+        threads.emplace_back([&kernel, i, n] {
+            set_index(threadIdx, blockDim, i, n);
+            kernel();
+        });
+    for (std::thread &thread : threads)
+        thread.join();
+}
+
+#else
 
 // The phases since the last barrier: copies of their arguments are kept with them.
 static std::vector<std::function<void()>> phases;
@@ -62,13 +90,20 @@ static void run_phases()
 #define PHASE(call) phases.push_back([=] { call; })
 #define BARRIER() run_phases()
 
+static void run_block(const std::function<void()> &kernel)
+{
+    kernel();
+    run_phases();
+}
+
+#endif
+
 // ---------------------------------------------------------------- functions of CUDA
 
 template <class T> static inline T min(T a, T b) { return b < a ? b : a; }
 template <class T> static inline T max(T a, T b) { return a < b ? b : a; }
 static inline double min(double a, double b) { return std::fmin(a, b); }
 static inline double max(double a, double b) { return std::fmax(a, b); }
-static inline double rsqrt(double x) { return 1.0 / std::sqrt(x); }
 
 static inline long long __double_as_longlong(double x)
 {
@@ -85,28 +120,9 @@ static inline double __longlong_as_double(long long bits)
 }
 
 // On whole numbers alone: sums of floats would depend on the order of threads.
-#define ATOMIC(name, type, change)                                               \
-    static inline type name(type *place, type value)                             \
-    {                                                                            \
-        const type old = *place;                                                 \
-        *place = change;                                                         \
-        return old;                                                              \
-    }
-#define ATOMICS(type)                                                            \
-    ATOMIC(atomicAdd, type, (type) (old + value))                                \
-    ATOMIC(atomicMin, type, min(old, value))                                     \
-    ATOMIC(atomicMax, type, max(old, value))                                     \
-    ATOMIC(atomicExch, type, value)                                              \
-    ATOMIC(atomicOr, type, old | value)
-ATOMICS(int)
-ATOMICS(unsigned)
-ATOMICS(unsigned long long)
-
-template <class T> static inline T atomicCAS(T *place, T compare, T value)
+static inline unsigned long long atomicAdd(unsigned long long *place, unsigned long long value)
 {
-    const T old = *place;
-    *place = old == compare ? value : old;
-    return old;
+    return __atomic_fetch_add(place, value, __ATOMIC_RELAXED);
 }
 
 // ---------------------------------------------------------------- launches
@@ -181,8 +197,7 @@ static int launch(
         set_index(blockIdx, gridDim, b, blocks);
         // On a device it holds what was there before; all ones are NaN.
         std::memset(shared_memory, 0xff, shared_bytes);
-        call(kernel, arguments, std::index_sequence_for<A...>{});
-        run_phases();
+        run_block([=] { call(kernel, arguments, std::index_sequence_for<A...>{}); });
     }
     std::free(shared_memory);
     return 0;

@@ -24,7 +24,7 @@ from armillary.testing.skies import (
     taken,
     uniform_sky,
 )
-from armillary_cupy import device, sky
+from armillary_cupy import device, sky, zones
 
 from .host import HostDevice
 
@@ -207,6 +207,15 @@ def test_memory_that_runs_out_makes_blocks_smaller_and_changes_no_bit(call, host
     boastful = SmallDevice(100_000, promised=10**12)
     require_same_bits(call(boastful), call(host))
     assert boastful.launches.count("finish_rows") > 1
+
+
+def test_a_block_that_is_not_all_of_the_catalogue_after_all_is_not_kept(crowd, host):
+    boastful = SmallDevice(100_000, promised=10**12)
+    ra, dec = crowd[1]
+    sorter = zones.Sorter(boastful, zones.Grid.of(np, ra, dec))
+    blocks = zones.ZoneBlocks(boastful, sorter, ra, dec, ra[:0], k=0)
+    assert boastful.xp.used == 0
+    assert len(list(blocks)) > 1
 
 
 # ------------------------------------------------------------------ what does not fit

@@ -12,7 +12,7 @@ from armillary.search.template import reference
 from armillary.testing import simulated_light_curve
 from armillary_cupy import device, template
 
-from .host import HostDevice
+from .host import HostDevice, HostMemoryError
 
 #: Agreement with the reference, whose sums come in another order.
 ROUNDING = 1e-9
@@ -98,9 +98,21 @@ def test_where_memory_runs_out_blocks_become_smaller(call):
     assert there.launches.count("contribute") > 2
 
 
-def test_a_light_curve_too_long_for_the_device_is_an_error_that_says_so(call):
+def test_contributions_too_many_for_the_device_are_an_error_that_says_so(call):
     with pytest.raises(MemoryError, match=r"one candidate of search\.template_score needs about"):
         score(call, HostDevice(memory=1000), attribution=True)
+
+
+class FullDevice(HostDevice):
+    """A device that has no room for another array."""
+
+    def to_device(self, array: Any, dtype: Any = None) -> np.ndarray:
+        raise HostMemoryError(f"{array.nbytes} bytes are more than are left")
+
+
+def test_a_light_curve_too_long_for_the_device_is_an_error_that_says_so(call):
+    with pytest.raises(MemoryError, match=r"the light curve of search\.template_score needs about"):
+        score(call, FullDevice())
 
 
 def test_progress_counts_candidates(call, monkeypatch):

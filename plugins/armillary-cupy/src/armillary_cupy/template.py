@@ -30,6 +30,8 @@ MOST_ROWS = 65535
 LAUNCH_WORK = 2_000_000_000
 #: Words of eight bytes for each candidate: its three numbers, and the five of its fit.
 WORDS_PER_CANDIDATE = 8
+#: And for each point: three that are given, its weight, and for a moment one more.
+WORDS_PER_POINT = 5
 
 
 def template_score(
@@ -58,7 +60,7 @@ def template_score(
     shapes |= {"attribution": (m, n)} if attribution else {}
     # In the memory in which the light curve is.
     results = {name: device.empty_like(time, shape) for name, shape in shapes.items()}
-    light_curve = _weighed(device, time, flux, flux_err)
+    light_curve = _upload(device, time, flux, flux_err)
 
     def work(first: int, stop: int) -> None:
         candidates = [device.to_device(array[first:stop]) for array in (period, t0, duration)]
@@ -74,6 +76,18 @@ def template_score(
     return results
 
 
+def _upload(device: Device, time: Any, flux: Any, flux_err: Any) -> tuple[Any, ...]:
+    """The light curve on the device, weighed."""
+    found: list[Any] = []
+
+    def weigh(first: int, stop: int) -> None:
+        found[:] = _weighed(device, time, flux, flux_err)
+
+    needed = [8 * WORDS_PER_POINT * len(time)]
+    in_blocks(device, needed, weigh, "the light curve of search.template_score")
+    return tuple(found)
+
+
 def _weighed(device: Device, time: Any, flux: Any, flux_err: Any) -> tuple[Any, ...]:
     """What the kernels read of a light curve: time, weight, residual, n; total and mean."""
     xp = device.xp
@@ -81,7 +95,10 @@ def _weighed(device: Device, time: Any, flux: Any, flux_err: Any) -> tuple[Any, 
     weight = 1.0 / xp.square(flux_err)
     total = weight.sum()
     mean = (weight * flux).sum() / total
-    return time, weight, flux - mean, np.int64(len(time)), xp.stack([total, mean])
+    residual = flux - mean
+    # What was rounded off the mean, as in core's reference.
+    residual -= (weight * residual).sum() / total
+    return time, weight, residual, np.int64(len(time)), xp.stack([total, mean])
 
 
 def _scores(

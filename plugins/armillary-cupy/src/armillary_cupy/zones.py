@@ -115,8 +115,9 @@ class Sorter:
 
     def _argsort(self, keys: Any) -> Any:
         xp = self._device.xp
-        # Memory that runs out inside of a sort of cupy's need not be an exception. This way it runs
-        # out here, or the sort gets what the pool has just got back.
+        # Memory that runs out inside of a sort of cupy's was no exception at all before it was
+        # mended (cupy issue 9894), and is none of OutOfMemory since. This way it runs out here, or
+        # the sort gets what the pool has just got back.
         xp.empty(len(keys) * BYTES_TO_SORT_ROW, np.uint8)
         return xp.argsort(keys, kind="stable")
 
@@ -132,8 +133,9 @@ class Sorter:
         """Where in sorted keys each zone that has any begins, and where the last one ends."""
         xp = self._device.xp
         borders = xp.arange(self._grid.n_zones + 1, dtype=np.int64) * CIRCLE
-        # Empty zones begin where the next one does.
-        return xp.unique(xp.searchsorted(keys, borders))
+        first = xp.searchsorted(keys, borders)
+        # Empty zones begin where the next one does. No need of unique, which would sort.
+        return first[xp.flatnonzero(xp.diff(first, prepend=-1))]
 
 
 # ------------------------------------------------------------------ the right catalogue
@@ -202,16 +204,24 @@ class ZoneBlocks:
         self._n = len(ra)
         fit = int(SHARE * device.free_memory()) // BYTES_PER_ROW
         self._rows = max(1, min(fit, self._n))
-        self._whole = None if self._rows < self._n else self._block(0)[0]
+        self._whole = self._if_whole()
 
     def __iter__(self) -> Iterator[Zones]:
-        if self._whole is not None and self._rows == self._n:
+        if self._whole is not None:
             yield self._whole
             return
         first = 0
         while first < self._n:
             zones, first = self._block(first)
             yield zones
+
+    def _if_whole(self) -> Zones | None:
+        """The catalogue, where it is one block."""
+        if self._rows < self._n:
+            return None
+        zones, last = self._block(0)
+        # Otherwise the memory ran out, and what there is should not lie in the way of all blocks.
+        return zones if last == self._n else None
 
     def _block(self, first: int) -> tuple[Zones, int]:
         """The block that begins with a row, and where the next one does."""

@@ -35,6 +35,8 @@ class Points:
         total = float(weight.sum())
         mean = float((weight * flux).sum() / total)
         residual = flux - mean
+        # What was rounded off the mean, as in core's reference.
+        residual -= (weight * residual).sum() / total
         return cls(time, weight, residual, total, mean, float((weight * residual**2).sum()))
 
     @property
