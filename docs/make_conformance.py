@@ -44,8 +44,9 @@ Conformance
 ===========
 
 Every backend of an operation is held to the same checks (:doc:`plugins`). This is what became of
-them, written by ``docs/make_conformance.py`` from the conformance tests of armillary and of the
-plugins in its repository:
+them: how many in brief, and then each of them, operation by operation. It is written by
+``docs/make_conformance.py`` from the conformance tests of armillary and of the plugins in its
+repository.
 
 * **passed**: the backend does this;
 * **waived**: it is known not to, for the reason below the table, and that is tested;
@@ -53,8 +54,9 @@ plugins in its repository:
 
 ``cupy_on_host`` is ``cupy`` with its kernels compiled for the CPU, which is how they are tested
 where there is no GPU.
-
 """
+#: What can become of a check; the words of the page.
+OUTCOMES = ("passed", "waived", "skipped")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,17 +139,33 @@ def page(results: Iterable[Result], machine: str) -> str:
     """The whole page."""
     results = list(results)
     parts = [INTRODUCTION, f"Written on {machine}, with {versions()}.\n"]
+    parts.append(summary(results))
     parts += [section(operation, results) for operation in SUITES]
     return "\n".join(parts)
+
+
+def summary(results: Iterable[Result]) -> str:
+    """The table of how many checks of each backend came out how."""
+    results = list(results)
+    lines = ["In brief", "--------", "", *_header("operation", ["backend", *OUTCOMES])]
+    for operation in SUITES:
+        own = [result for result in results if result.operation == operation]
+        first = f"`{operation}`_"
+        for backend in _backends(own):
+            became = [result.outcome for result in own if result.backend == backend]
+            counts = (str(became.count(outcome) or "") for outcome in OUTCOMES)
+            lines += _row(first, [f"``{backend}``", *counts])
+            first = ""
+    return "\n".join([*lines, ""])
 
 
 def section(operation: str, results: Iterable[Result]) -> str:
     """The table of an operation, and what there is to say of its backends."""
     own = [result for result in results if result.operation == operation]
-    backends = sorted({result.backend for result in own}, key=_place)
+    backends = _backends(own)
     outcomes = {(result.check, result.backend): result.outcome for result in own}
-    lines = [operation, "-" * len(operation), "", ".. list-table::", "   :header-rows: 1", ""]
-    lines += _row("check", (f"``{backend}``" for backend in backends))
+    lines = [operation, "-" * len(operation), ""]
+    lines += _header("check", (f"``{backend}``" for backend in backends))
     for check in checks(operation):
         what = f"``{check.name}``: {check.summary}"
         lines += _row(what, (outcomes.get((check.name, b), "not run") for b in backends))
@@ -157,12 +175,23 @@ def section(operation: str, results: Iterable[Result]) -> str:
     return "\n".join(lines)
 
 
+def _backends(results: Iterable[Result]) -> list[str]:
+    """Those that there are results of, our own first."""
+    return sorted({result.backend for result in results}, key=_place)
+
+
 def _place(backend: str) -> tuple[int, str]:
     return (FIRST.index(backend) if backend in FIRST else len(FIRST)), backend
 
 
+def _header(first: str, others: Iterable[str]) -> list[str]:
+    """The beginning of a table."""
+    return [".. list-table::", "   :header-rows: 1", "", *_row(first, others)]
+
+
 def _row(first: str, others: Iterable[str]) -> list[str]:
-    return [f"   * - {first}", *(f"     - {other}" for other in others)]
+    # An empty cell has no blank behind its mark.
+    return [f"   * - {first}".rstrip(), *(f"     - {other}".rstrip() for other in others)]
 
 
 def _remarks(backend: str, results: Iterable[Result]) -> list[str]:

@@ -19,6 +19,8 @@ copier = pytest.importorskip("copier", reason="copier, which renders the templat
 
 REPOSITORY = Path(__file__).parents[2]
 TEMPLATE = REPOSITORY / "templates" / "plugin"
+#: Those whose names a stranger cannot have.
+DISTRIBUTIONS = sorted((REPOSITORY / "plugins").glob("armillary-*"))
 
 BLS, NEAREST, WITHIN = OPERATIONS = ("search.bls", "crossmatch.nearest", "crossmatch.within")
 ANSWERS = {"name": "mine", "author": "A. Stranger"}
@@ -128,6 +130,14 @@ def test_nothing_of_the_machine_is_in_a_plugin(tmp_path: Path) -> None:
     assert str(Path.home()) not in everything
 
 
+@pytest.mark.parametrize("author", ["Zoë Ångström", "李雷", "O'Neil", "A <a@b.org>", "{{ 7 }}"])
+def test_an_author_is_spelled_as_it_was_given(tmp_path: Path, author: str) -> None:
+    plugin = render(tmp_path, author=author)
+    project = tomllib.loads((plugin / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["authors"] == [{"name": author}]
+    assert f"Copyright (c) {author}\n" in (plugin / "LICENSE").read_text(encoding="utf-8")
+
+
 def test_the_version_bound_admits_this_armillary(tmp_path: Path) -> None:
     from packaging.requirements import Requirement
 
@@ -159,8 +169,9 @@ def test_the_licence_is_the_one_that_was_chosen(tmp_path: Path, licence: str) ->
     [
         *(({"name": name}, "lower-case") for name in ("Mine", "my-own", "9th", "a__b", "a_", "")),
         *(({"name": name}, "armillary's own") for name in ("cpu", "reference")),
+        *(({"name": path.name.partition("-")[2]}, path.name) for path in DISTRIBUTIONS),
         ({"operations": []}, "at least one"),
-        ({"author": ' "'}, "double quotes"),
+        *(({"author": author}, "on one line") for author in (" ", 'A "B"', "A\\B", "A\nB")),
     ],
 )
 def test_an_answer_that_cannot_be_is_refused_with_its_rule(

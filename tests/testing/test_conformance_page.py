@@ -78,11 +78,11 @@ def test_a_table_has_every_backend_and_every_check(
 
 @pytest.mark.parametrize("operation", SUITES)
 def test_what_became_of_a_check_is_one_of_three_things(
-    committed: dict[str, list[list[str]]], operation: str
+    script: ModuleType, committed: dict[str, list[list[str]]], operation: str
 ) -> None:
     header, *rows = committed[operation]
     assert {len(row) for row in rows} == {len(header)}
-    assert {cell for row in rows for cell in row[1:]} <= {"passed", "waived", "skipped"}
+    assert {cell for row in rows for cell in row[1:]} <= set(script.OUTCOMES)
 
 
 # ------------------------------------------------------------------ how it is written
@@ -116,6 +116,22 @@ def test_reasons_stand_below_the_table_each_once(script: ModuleType) -> None:
     ]
     assert f"``mine``, waived: ``{first}``, ``{second}``. it is \\*shy\\*." in text
     assert "``far``, skipped: everything. no driver." in text
+
+
+def test_how_many_there_are_stands_before_the_tables(script: ModuleType) -> None:
+    def results(backend: str, *outcomes: str) -> list[object]:
+        return [
+            script.Result("search.bls", backend, f"check_{i}", outcome)
+            for i, outcome in enumerate(outcomes)
+        ]
+
+    mine = results("mine", "passed", "waived", "passed")
+    text = script.summary([*mine, *results("cpu", "passed", "passed", "passed")])
+    _, *rows = re.findall(r"^   \* - ?(.*(?:\n     -.*)*)", text, flags=re.MULTILINE)
+    assert [re.split(r"\n     - ?", row) for row in rows] == [
+        ["`search.bls`_", "``cpu``", "3", "", ""],
+        ["", "``mine``", "2", "1", ""],
+    ]
 
 
 def test_what_ran_elsewhere_takes_the_place_of_what_is_skipped_here(script: ModuleType) -> None:

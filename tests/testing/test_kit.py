@@ -100,12 +100,12 @@ WRONG: dict[str, tuple[Fault, str]] = {
         returning(lambda r, a: scaled(r, a["period"] > a["time"][-1] / 3, 0.0)),
         "whole_spectrum",
     ),
-    "only the first thousand periods": (
-        returning(lambda r, a: scaled(r, np.arange(len(a["period"])) >= 1000, 0.0)),
+    "only the first 8,192 periods": (
+        returning(lambda r, a: scaled(r, np.arange(len(a["period"])) >= 8192, 0.0)),
         "large_grid",
     ),
-    "only the first 20,000 points": (
-        calling(lambda a: a | {n: a[n][:20_000] for n in ("time", "flux", "flux_err")}),
+    "only the first 65,536 points": (
+        calling(lambda a: a | {n: a[n][:65_536] for n in ("time", "flux", "flux_err")}),
         "large_light_curve",
     ),
     "times without their first": (

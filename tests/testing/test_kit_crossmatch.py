@@ -212,6 +212,16 @@ WRONG: dict[str, tuple[str, Fault, str]] = {
         losing(lambda r, a: r["left"] >= 4096),
         "large_catalogues",
     ),
+    "the first 65,536 right rows": (
+        WITHIN,
+        losing(lambda r, a: r["right"] >= 65_536),
+        "unequal_sizes",
+    ),
+    "a right ascension of 360 degrees left out": (
+        WITHIN,
+        losing(lambda r, a: a["left_ra"][r["left"]] == 360.0),
+        "one_place_many_names",
+    ),
     "one of several copies": (
         WITHIN,
         losing(lambda r, a: np.append(False, np.diff(r["separation"]) == 0.0)),

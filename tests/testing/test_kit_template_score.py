@@ -187,6 +187,10 @@ WRONG = {
         without_point(0),
         "any_number_of_points",
     ),
+    "only the first 65,536 points": (
+        without(lambda a: np.arange(len(a["time"])) >= 65_536),
+        "any_number_of_points",
+    ),
     "every hundredth point dropped": (
         without(lambda a: np.arange(len(a["time"])) % 100 == 99),
         "one_point_in_transit",

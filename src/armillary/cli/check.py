@@ -22,6 +22,8 @@ from .messages import say
 
 #: Version of the layout of ``--json``.
 SCHEMA = 1
+#: As many checks are named where one sentence is true of several.
+MOST_NAMES = 3
 
 _STYLES = {
     "passed": "green",
@@ -234,7 +236,7 @@ def _messages(report: Report) -> list[Text]:
             checks.setdefault((outcome.outcome, outcome.message), []).append(outcome.name)
     lines = []
     for (kind, message), names in checks.items():
-        who = names[0] if len(names) == 1 else f"{len(names)} checks"
+        who = ", ".join(names) if len(names) <= MOST_NAMES else f"{len(names)} checks"
         lines.append(Text.assemble((f"{who} {kind}: ", _STYLES[kind]), message))
     return lines
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .._words import counted
 from .arrays import HOST, array_kind
 from .errors import BackendUnavailable, ContractError, UnsupportedOption
 from .isolation import Raised, isolated
@@ -225,7 +226,9 @@ def checked_arrays(
         else:
             arrays[name] = value
             continue
-        wanted = f"of shape {shape}" if None not in shape else f"of {len(shape)} dimension"
+        wanted = (
+            f"of shape {shape}" if None not in shape else f"of {counted(len(shape), 'dimension')}"
+        )
         array = "array" if arrays_are == HOST else f"{arrays_are} array"
         raise ContractError(
             f"{plan.backend} returned {name!r} as {found}, not a {dtype} {array} {wanted}"

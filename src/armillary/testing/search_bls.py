@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from ..search.box.api import bls
 from ..search.box.result import Periodogram
 from .kit import CheckFailed, Suite, require
 from .manners import PlainCall, add_manners, parameters_of_the_target
-from .oracle import distance, highest_delta_chi2, possible_fits
+from .oracle import BoxFit, distance, highest_delta_chi2, possible_fits
 from .signals import SimulatedLightCurve, simulated_light_curve
 
 OPERATION = "search.bls"
@@ -354,12 +354,14 @@ def whole_spectrum(backend: str) -> None:
 
 @SUITE.check
 def large_light_curve(backend: str) -> None:
-    """So it is for a light curve of 30,000 points; none is left out."""
-    light_curve = simulated_light_curve(
-        14, span=60.0, cadence=0.002, period=4.4, t0=1.0, duration=0.2, snr=40.0
-    )
-    found = search(backend, light_curve, period=[3.1, 4.4, 25.0], duration=[0.2])
-    require_near_the_highest(light_curve, found)
+    """So it is for 70,000 points, with transits among all of them or one among the last."""
+    # More points than 16 bits count; the only transit is beyond them.
+    for period, t0 in ((4.4, 1.0), (1000.0, 59.0)):
+        light_curve = simulated_light_curve(
+            14, span=60.0, cadence=60.0 / 70_000, period=period, t0=t0, duration=0.2, snr=40.0
+        )
+        found = search(backend, light_curve, period=[3.1, 4.4, 7.3, 12.1, 25.0], duration=[0.2])
+        require_near_the_highest(light_curve, found)
 
 
 @SUITE.check
@@ -383,13 +385,13 @@ def every_point_counts(backend: str) -> None:
 
 @SUITE.check
 def large_grid(backend: str) -> None:
-    """A grid of 3,000 periods gives what its pieces give; none is left out."""
+    """A grid of 10,000 periods gives what its pieces give; none is left out."""
     light_curve = simulated_light_curve(
         15, span=12.0, cadence=0.2, period=2.3, duration=0.3, snr=15.0
     )
-    period = np.linspace(1.0, 11.0, 3000)
+    period = np.linspace(1.0, 11.0, 10_000)
     whole = search(backend, light_curve, period=period, duration=0.3)
-    for first in (0, 1400, 2900):
+    for first in (0, 4050, 9900):
         piece = slice(first, first + 100)
         part = search(backend, light_curve, period=period[piece], duration=0.3)
         for name in RESULTS:
@@ -477,10 +479,16 @@ def require_true_box(backend: str, light_curve: SimulatedLightCurve) -> None:
             )
             for fit in fits
         ),
-        f"depth, depth_err, level, delta_chi2 = {', '.join(f'{x:.6g}' for x in returned)} "
-        f"are not the fit to the points within half a duration of the returned t0; "
-        f"that would be {fits[0] if fits else 'no fit at all, for no point is there'}",
+        f"at {found.period[0]:.6g} d, {_in_words(BoxFit(*returned))} is not the fit to the points "
+        f"within half a duration ({found.duration[0]:.6g} d) of the returned t0, "
+        f"{found.t0[0]:.6g}; it would be "
+        f"{_in_words(fits[0]) if fits else 'none, for no point is there'}",
     )
+
+
+def _in_words(fit: BoxFit) -> str:
+    """The numbers of a fit, with their names."""
+    return ", ".join(f"{name} = {value:.6g}" for name, value in asdict(fit).items())
 
 
 def _clumped(seed: int, clump: float, gap: float = 0.0) -> SimulatedLightCurve:

@@ -292,14 +292,16 @@ def many_candidates(backend: str) -> None:
 
 @SUITE.check
 def any_number_of_points(backend: str) -> None:
-    """Three points or a power of two and its neighbours: none is lost at the end."""
+    """Three points, 70,000, or a power of two and its neighbours: none is lost at the end."""
     rng = np.random.default_rng(51)
-    for n in (3, 4, 5, 31, 32, 33, 63, 64, 65, 127, 128, 129, 255, 256, 257, 511, 513, 1025):
+    # The last number is more than 16 bits count.
+    few = (3, 4, 5, 31, 32, 33, 63, 64, 65, 127, 128, 129, 255, 256, 257, 511, 513, 1025)
+    for n in (*few, 70_000):
         time = np.sort(rng.uniform(0.0, 9.0, n))
         flux_err = np.full(n, 1e-3)
         flux = 1.0 + 1e-3 * rng.standard_normal(n)
         light_curve = SimulatedLightCurve(time, flux, flux_err, *(4 * [np.nan]))
-        # Two of them in transit: the last point, and the first one.
+        # In two of them: the last point in transit, and the first one.
         candidates = {
             "period": np.array([4.1, 20.0, 20.0]),
             "t0": np.array([1.7, time[-1] + 0.01, time[0] - 0.01]),

@@ -30,7 +30,7 @@ def bls(time, flux, flux_err, period, duration, duration_start, duration_stop, o
             usable = (signal_in < 0) & (np.minimum(weight_in, weight_out) > 1e-9 * total)
             with np.errstate(divide="ignore", invalid="ignore"):
                 variance = 1.0 / weight_in + 1.0 / weight_out
-            gain = np.where(usable, signal_in**2 * variance, 0.0)
+                gain = np.where(usable, signal_in**2 * variance, 0.0)
             b = int(np.argmax(gain))
             if gain[b] > best[0]:
                 depth = -signal_in[b] * variance[b]
