@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import Self
 
 
-class Closing:
+class Closing(ABC):
     """Something that is used until it is closed, by :meth:`close` or at the end of a block."""
 
     _closed = False
@@ -16,9 +17,9 @@ class Closing:
         """Whether it was closed."""
         return self._closed
 
+    @abstractmethod
     def close(self) -> None:
         """Give back what it holds."""
-        raise NotImplementedError
 
     def _require_open(self) -> None:
         if self._closed:
