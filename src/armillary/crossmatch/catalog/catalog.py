@@ -23,7 +23,7 @@ from .quantities import (
     julian_years,
     milliarcseconds_per_year,
     owned,
-    read_only,
+    read_only_view,
     vector,
 )
 
@@ -449,7 +449,7 @@ def _checked(columns: Mapping[str, Any], threads: int, *, copy: bool = True) -> 
     if "error" in given:
         arrays["error"] = _errors(given["error"], shape)
     fields: dict[str, Any] = {
-        name: owned(array, columns[name]) if copy else read_only(array)
+        name: owned(array, columns[name]) if copy else read_only_view(array)
         for name, array in arrays.items()
     }
     if "epoch" in given:

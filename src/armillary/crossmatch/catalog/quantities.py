@@ -131,7 +131,7 @@ def is_number(value: Any) -> bool:
 # ------------------------------------------------------------------ whose memory it is
 
 
-def read_only(array: Any) -> Any:
+def read_only_view(array: Any) -> Any:
     """A view that nobody can write through; arrays on a device know no such thing."""
     if not isinstance(array, np.ndarray):
         return array

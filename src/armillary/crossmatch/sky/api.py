@@ -28,7 +28,7 @@ from ..catalog.catalog import (
     moved,
 )
 from ..catalog.device import DeviceCatalog
-from ..catalog.quantities import julian_year, read_only
+from ..catalog.quantities import julian_year, read_only_view
 from ..catalog.radius import NSigma, arcseconds
 from .result import Matches
 
@@ -287,13 +287,13 @@ class _Job:
         )
 
     def nearest(self, k: int, report: Progress | None) -> _Pairs:
-        arguments = _positions(self.left, self.right) | {"radius": read_only(self.radius)}
+        arguments = _positions(self.left, self.right) | {"radius": read_only_view(self.radius)}
         # No row has more neighbours than there are.
         options = self._options(self.right_radius) | {"k": (min(k, max(1, len(self.right.ra))), 1)}
         return self._run(arguments, options, report)
 
     def within(self, report: Progress | None) -> _Pairs:
-        arguments = _positions(self.left, self.right) | {"radius": read_only(self.radius)}
+        arguments = _positions(self.left, self.right) | {"radius": read_only_view(self.radius)}
         options = self._options(self.right_radius) | {"with_itself": (self.with_itself, False)}
         return self._run(arguments, options, report)
 
@@ -302,8 +302,8 @@ class _Job:
         pairs, xp = there.value, namespace(self.arrays_are)
         chosen, which = xp.unique(pairs["right"], return_inverse=True)
         arguments = {
-            "left_ra": read_only(self.right.ra[chosen]),
-            "left_dec": read_only(self.right.dec[chosen]),
+            "left_ra": read_only_view(self.right.ra[chosen]),
+            "left_dec": read_only_view(self.right.dec[chosen]),
             "right_ra": self.left.ra,
             "right_dec": self.left.dec,
         }
@@ -313,7 +313,7 @@ class _Job:
         else:
             radius = np.zeros(1) if self.right_radius is None else self.right_radius[chosen]
             other = xp.ascontiguousarray(xp.broadcast_to(self.radius, self.left.ra.shape))
-        arguments["radius"] = read_only(radius)
+        arguments["radius"] = read_only_view(radius)
         options = self._options(other) | {"k": (1, 1)}
         back = self._run(arguments, options, report)
         nearest_left = xp.full(len(chosen), -1)
@@ -325,9 +325,9 @@ class _Job:
     def matches(self, answer: _Pairs) -> Matches:
         pairs = answer.value
         return Matches(
-            left=read_only(self.left.in_catalog(pairs["left"])),
-            right=read_only(self.right.in_catalog(pairs["right"])),
-            separation=read_only(pairs["separation"]),
+            left=read_only_view(self.left.in_catalog(pairs["left"])),
+            right=read_only_view(self.right.in_catalog(pairs["right"])),
+            separation=read_only_view(pairs["separation"]),
             left_catalog=self.left.catalog,
             right_catalog=self.right.catalog,
             n_dropped_left=self.left.n_dropped,
@@ -338,7 +338,7 @@ class _Job:
 
     def _options(self, right_radius: Any) -> dict[str, tuple[Any, Any]]:
         if right_radius is not None:
-            right_radius = read_only(right_radius)
+            right_radius = read_only_view(right_radius)
         return {"right_radius": (right_radius, None), "min_radius": (self.min_radius, 0.0)}
 
     def _run(
@@ -433,10 +433,10 @@ class _RowsDone:
 def _positions(left: _Side, right: _Side) -> dict[str, Any]:
     # Of a view a backend cannot lift the protection, as it could of the array itself.
     return {
-        "left_ra": read_only(left.ra),
-        "left_dec": read_only(left.dec),
-        "right_ra": read_only(right.ra),
-        "right_dec": read_only(right.dec),
+        "left_ra": read_only_view(left.ra),
+        "left_dec": read_only_view(left.dec),
+        "right_ra": read_only_view(right.ra),
+        "right_dec": read_only_view(right.dec),
     }
 
 
@@ -474,7 +474,7 @@ def _side(catalog: Catalog | DeviceCatalog, radius: Any) -> _Side:
     if mask is None:
         return _Side(catalog, catalog.ra, catalog.dec, None)
     rows = namespace(array_kind(mask)).flatnonzero(mask)
-    return _Side(catalog, read_only(catalog.ra[rows]), read_only(catalog.dec[rows]), rows)
+    return _Side(catalog, read_only_view(catalog.ra[rows]), read_only_view(catalog.dec[rows]), rows)
 
 
 def _radius(radius: Any, left: _Side, right: _Side) -> tuple[Any, Any]:

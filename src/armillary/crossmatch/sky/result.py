@@ -17,7 +17,7 @@ from ...plugins.records import Provenance
 from ..catalog.catalog import Catalog
 from ..catalog.columns import ROLES
 from ..catalog.device import DeviceCatalog
-from ..catalog.quantities import read_only
+from ..catalog.quantities import read_only_view
 from .angles import difference
 
 Join = Literal["inner", "left", "outer", "anti"]
@@ -76,7 +76,7 @@ class Matches:
 
     @cached_property
     def _copy_on_host(self) -> Matches:
-        arrays = {name: read_only(on_host(getattr(self, name))) for name in ARRAYS}
+        arrays = {name: read_only_view(on_host(getattr(self, name))) for name in ARRAYS}
         left = _catalog_on_host(self.left_catalog)
         right = left if self.with_itself else _catalog_on_host(self.right_catalog)
         return replace(self, left_catalog=left, right_catalog=right, **arrays)
@@ -101,7 +101,7 @@ class Matches:
         alone = xp.ones(len(catalog), bool)
         for matched in (self.left, self.right) if self.with_itself else (rows,):
             alone[matched] = False
-        return read_only(xp.flatnonzero(alone))
+        return read_only_view(xp.flatnonzero(alone))
 
     @cached_property
     def offsets(self) -> tuple[np.ndarray, np.ndarray]:
@@ -123,7 +123,7 @@ class Matches:
         )
         length = np.hypot(east, north)
         scale = np.divide(host.separation, length, out=np.zeros(len(self)), where=length > 0)
-        return read_only(east * scale), read_only(north * scale)
+        return read_only_view(east * scale), read_only_view(north * scale)
 
     # ------------------------------------------------------------ tables
 
