@@ -39,7 +39,7 @@ MAX_SHARED_BYTES = 48 * 1024
 MAX_THREADS = 1024
 MAX_GRID = (2**31 - 1, 65535, 65535)
 
-_KERNEL = re.compile(r'extern "C" __global__ void\s+(\w+)\s*\(')
+_KERNEL = re.compile(r'extern "C" __global__ void\s+(?:__launch_bounds__\(.*?\)\s+)?(\w+)\s*\(')
 
 
 class HostMemoryError(Exception):

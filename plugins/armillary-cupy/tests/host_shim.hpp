@@ -24,6 +24,7 @@
 #define __global__
 #define __device__
 #define __align__(n)
+#define __launch_bounds__(...)
 
 struct Index {
     unsigned x, y, z;

@@ -132,6 +132,16 @@ def test_folds_in_scratch_memory_are_those_in_shared_memory(call, monkeypatch):
     require_same(in_shared_memory, search(call))
 
 
+def test_folds_in_scratch_memory_are_few_at_a_time(call, monkeypatch):
+    whole = search(call)
+    monkeypatch.setattr(box_layout, "MOST_THREADS", box_layout.LEAST_THREADS)
+    monkeypatch.setattr(box, "MOST_SCRATCH", 1)
+    monkeypatch.setattr(box, "LEAST_LONG_FOLDS", 5)
+    there = HostDevice()
+    require_same(whole, search(call, there))
+    assert there.launches.count("search_boxes") >= len(call["period"]) / 5
+
+
 def test_periods_with_other_shortest_durations_have_binnings_of_their_own():
     light_curve = simulated_light_curve(
         4, span=30.0, cadence=0.02, period=3.3, t0=1.0, duration=0.2, snr=20.0

@@ -20,9 +20,10 @@ SOURCES = sorted(
 )
 #: Registers that the threads of a block share on all of them.
 REGISTERS = 65536
-#: The largest blocks of our kernels; in blocks of the others each thread can have 255 registers,
-#: which is all that it can ask for.
-MOST_THREADS = {"search_boxes": box_layout.MOST_THREADS, "add_inside": isophotes.PIXEL_THREADS}
+#: Threads that our kernels want to have at a time: two of the largest blocks of search_boxes, one
+#: of add_inside. In blocks of the others each thread can have 255 registers, which is all that it
+#: can ask for.
+MOST_THREADS = {"search_boxes": 2 * box_layout.MOST_THREADS, "add_inside": isophotes.PIXEL_THREADS}
 OTHERS = 256
 
 

@@ -32,33 +32,55 @@ OPERATIONS = (
 class FakeCupy(types.ModuleType):
     """As much of cupy as is asked whether there is a device."""
 
-    def __init__(self, devices: int | Exception) -> None:
+    def __init__(self, devices: int | Exception, version: str, headers: bool) -> None:
         super().__init__("cupy")
         self.__spec__ = importlib.machinery.ModuleSpec("cupy", None)
+        self.__version__ = version
         self.cuda = types.SimpleNamespace(runtime=self)
         self.devices = devices
+        self.headers = headers
+        self.compiled = 0
 
     def getDeviceCount(self) -> int:
         if isinstance(self.devices, Exception):
             raise self.devices
         return self.devices
 
+    def RawModule(self, code: str, options: tuple[str, ...]) -> Any:
+        return self
+
+    def compile(self) -> None:
+        if not self.headers:
+            raise RuntimeError("Failed to find CUDA headers.")
+        self.compiled += 1
+
 
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> Any:
     """A machine with this cupy, and a driver or none."""
 
-    def make(devices: int | Exception, driver: bool = True) -> None:
+    def make(
+        devices: int | Exception,
+        driver: bool = True,
+        version: str = "14.2.0",
+        headers: bool = True,
+    ) -> FakeCupy:
         def load(name: str) -> None:
             if not driver:
                 raise OSError(f"{name}: cannot open shared object file")
 
-        monkeypatch.setitem(sys.modules, "cupy", FakeCupy(devices))
+        cupy = FakeCupy(devices, version, headers)
+        monkeypatch.setitem(sys.modules, "cupy", cupy)
         monkeypatch.setattr(ctypes, "CDLL", load)
+        forget()
+        return cupy
+
+    def forget() -> None:
         device._has_driver.cache_clear()
+        device._compile_nothing.cache_clear()
 
     yield make
-    device._has_driver.cache_clear()
+    forget()
 
 
 def test_without_cupy_the_reason_says_how_to_install_it(monkeypatch):
@@ -89,9 +111,37 @@ def test_what_else_is_wrong_is_told_in_the_words_of_cupy(machine):
     )
 
 
-def test_with_a_device_it_can_run(machine):
-    machine(2)
+def test_a_cupy_that_cannot_be_imported_is_told_by_what_is_missing(machine, monkeypatch, tmp_path):
+    machine(1)
+    (tmp_path / "cupy.py").write_text(
+        "try:\n    import cuda_that_is_missing\n"
+        "except ImportError as error:\n    raise ImportError('====\\nlong') from error\n"
+    )
+    monkeypatch.delitem(sys.modules, "cupy")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert device.can_run(REQUEST) == (
+        "cupy cannot be imported: No module named 'cuda_that_is_missing'"
+    )
+
+
+@pytest.mark.parametrize("version", ["13.6.0", "14.1.1", "14.2.0rc1", "15.0.0a1"])
+def test_an_old_cupy_is_declined(machine, version):
+    cupy = machine(1, version=version)
+    old = version < "14.2"
+    assert device.can_run(REQUEST) == (f"cupy {version} is too old: 14.2 or later" if old else True)
+    assert cupy.compiled == (not old)
+
+
+def test_without_the_headers_of_cuda_no_kernel_can_be_compiled(machine):
+    machine(1, headers=False)
+    assert device.can_run(REQUEST) == ("cupy cannot compile kernels: Failed to find CUDA headers.")
+
+
+def test_with_a_device_it_can_run_and_the_compiler_is_tried_once(machine):
+    cupy = machine(2)
     assert device.can_run(REQUEST) is True
+    assert device.can_run(REQUEST) is True
+    assert cupy.compiled == 1
 
 
 def test_the_distribution_is_found_through_its_entry_point():

@@ -38,6 +38,7 @@ def test_every_figure_is_taken(script: Any, on_host: HostDevice, monkeypatch: An
         "front door",
         "on the device",
         "from the host",
+        "front door",
     ]
 
 

@@ -119,5 +119,5 @@ def test_arrays_on_another_device_are_refused(cupy, calls):
         pytest.skip("there is only one CUDA device")
     with cupy.cuda.Device(1):
         elsewhere = [cupy.asarray(calls[0][name]) for name in COLUMNS]
-    with pytest.raises(ValueError, match="on CUDA device 1, but the current device is 0"):
+    with pytest.raises(ValueError, match="time is on device 1 of cupy, where 0 is the current one"):
         arm.search.bls(*elsewhere, period=[1.0, 2.0], duration=0.1)

@@ -31,6 +31,10 @@ MOST_ROWS = 65535
 #: Points or entries of tables that a launch visits: some 20 ms of a fast device, by estimate, so
 #: that an interrupt is honoured soon.
 LAUNCH_WORK = 2_000_000_000
+#: Bytes for folds that shared memory cannot hold. More of them at a time than a device has room
+#: to run would keep memory from others for nothing; fewer than the least would let it idle.
+MOST_SCRATCH = 1 << 30
+LEAST_LONG_FOLDS = 1024
 #: Words of eight bytes for each point: three that are given, weight and signal in whole numbers,
 #: and for a moment two to find the gaps.
 WORDS_PER_POINT = 7
@@ -320,6 +324,8 @@ def _search_size(
     search = device.kernel(SOURCE, "search_boxes")
     bins = layout.scratch_bins_of(size)
     n = min(per_launch, len(items))
+    if bins:
+        n = min(n, max(MOST_SCRATCH // (8 * WORDS_PER_ENTRY * bins), LEAST_LONG_FOLDS))
     scratch = room_for(device, n if bins else 1, (max(bins, 1) * WORDS_PER_ENTRY,), np.int64)
     if bins:
         n = len(scratch)

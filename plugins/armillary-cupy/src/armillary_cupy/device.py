@@ -31,6 +31,9 @@ COMPILE_OPTIONS = ("-std=c++17", "-fmad=false")
 #: up and leaves holes, and for others who use the device.
 USABLE_MEMORY = 0.8
 
+#: Before it, a sort that ran out of memory was wrong and said nothing.
+OLDEST_CUPY = (14, 2)
+
 #: The CUDA driver, as the loader of each system knows it.
 _DRIVER = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
 
@@ -100,15 +103,36 @@ def _has_driver() -> bool:
 
 
 def _device_is_there() -> Literal[True] | str:
+    # Each reason is for people, whatever it is that is wrong with the installation.
     try:
         import cupy
-
+    except Exception as error:
+        return f"cupy cannot be imported: {error.__cause__ or error}"
+    if tuple(map(int, cupy.__version__.split(".")[:2])) < OLDEST_CUPY:
+        return f"cupy {cupy.__version__} is too old: {'.'.join(map(str, OLDEST_CUPY))} or later"
+    try:
         count = cupy.cuda.runtime.getDeviceCount()
-    except Exception as error:  # A reason for people, whatever is wrong with the installation.
+    except Exception as error:
         if "NoDevice" in str(error):
             return "no CUDA device"
         return f"cupy finds no CUDA device that it can use: {error}"
-    return True if count else "no CUDA device"
+    if not count:
+        return "no CUDA device"
+    try:
+        _compile_nothing()
+    except Exception as error:
+        return f"cupy cannot compile kernels: {error}"
+    return True
+
+
+@functools.cache
+def _compile_nothing() -> None:
+    """See whether the compiler is there, and the headers without which cupy does not call it."""
+    import cupy
+
+    cupy.RawModule(
+        code='extern "C" __global__ void nothing() {}', options=COMPILE_OPTIONS
+    ).compile()
 
 
 # ------------------------------------------------------------------ the one in use
@@ -149,21 +173,12 @@ class CudaDevice:
         self.OutOfMemory = cupy.cuda.memory.OutOfMemoryError
 
     def to_device(self, array: Any, dtype: Any = None) -> Any:
-        """The array, contiguous, in the memory of the device.
-
-        Raises
-        ------
-        ValueError
-            If it is in the memory of another device than the current one.
-        """
-        if isinstance(array, self.xp.ndarray):
-            self._require_here(array)
+        """The array, contiguous, in the memory of the device."""
         return self.xp.ascontiguousarray(self.xp.asarray(array, dtype=dtype))
 
     def copy(self, array: Any, into: Any) -> None:
         """Copy an array, on the host or the device, into one of the device."""
         if isinstance(array, self.xp.ndarray):
-            self._require_here(array)
             into[...] = array
         else:
             into.set(array)
@@ -210,14 +225,6 @@ class CudaDevice:
     def release(self) -> None:
         """Give the device what the pool keeps for reuse."""
         self.xp.get_default_memory_pool().free_all_blocks()
-
-    def _require_here(self, array: Any) -> None:
-        here = self.xp.cuda.Device().id
-        if array.device.id != here:
-            raise ValueError(
-                f"an array is on CUDA device {array.device.id}, but the current device is {here}; "
-                f"call within `with cupy.cuda.Device({array.device.id}):`"
-            )
 
 
 @functools.cache

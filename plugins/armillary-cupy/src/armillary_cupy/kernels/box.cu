@@ -24,7 +24,7 @@
 //      shortest duration, then to the earliest start, whatever thread has it.
 //   6. The fold is in shared memory where it fits, BINS_PER_THREAD bins a thread: an odd number, so
 //      that the runs of bins that threads scan begin in different banks. Larger folds are in
-//      global memory, as many side by side as there is room for.
+//      global memory, a thousand side by side or what a gigabyte holds.
 //   7. Which period of which binning a block is follows from a few pieces (a binning and the run of
 //      its periods whose folds are of about one size) and the number of the block.
 //
@@ -33,8 +33,9 @@
 //   2,500 periods of 0.5 to 13 days and 8 durations from 0.05 days (5,400 bins in the span, 700 in
 //   a period) on an H100: folds read 1.5e10 table entries of 16 bytes, 240 GB from the L2 cache at
 //   about 5.5 TB/s, 45 ms; 1.4e10 boxes of about 30 float64 operations at about 15e12 a second,
-//   30 ms; the points are 0.5 GB once, 50 ms from pageable memory over PCIe 5. Together about
-//   0.1 ms a light curve.
+//   30 ms; all instructions, counted in what the compiler makes of it, 70 ms to issue. These overlap
+//   in part, and half of the warps or more wait: 0.1 to 0.2 ms a light curve. The points are 0.5 GB
+//   once, 50 ms from pageable memory over PCIe 5.
 //
 // Source: Kovacs, Zucker & Mazeh (2002), A&A 391, 369; the weighted statistic with a free
 // out-of-transit level follows from the two-level least squares fit.
@@ -519,7 +520,9 @@ static __device__ Piece piece_of(const Piece *pieces, long long n_pieces, long l
 }
 
 // A block of threads, a power of two, is one period of one binning: item first_item + blockIdx.x.
-extern "C" __global__ void search_boxes(
+// Two of the largest blocks on a multiprocessor at a time, so that one computes while the other waits
+// at a barrier: that leaves 64 registers.
+extern "C" __global__ void __launch_bounds__(512, 2) search_boxes(
     const double *time,                         // IN
     const Sums *points,                         // IN
     const Curve *curves,                        // IN
