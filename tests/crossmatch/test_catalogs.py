@@ -397,7 +397,11 @@ def test_runs_of_wide_rows_are_short(write, clustered, tmp_path, monkeypatch):
 
     monkeypatch.setattr(CatalogFile, "batches", counted)
     found = []
-    for memory, least, most in ((10_000, 1000, 1000), (5_000_000, 1001, 5999), ("1GB", 6000, 6000)):
+    for memory, least, most in (
+        (1_000_000, job.LEAST_RUN, job.LEAST_RUN),
+        (5_000_000, job.LEAST_RUN + 1, 5999),
+        ("1GB", 6000, 6000),
+    ):
         read.clear()
         out = tmp_path / "out.parquet"
         arm.crossmatch.catalogs(*paths, 60.0, out, memory=memory, threads=1, overwrite=True)
