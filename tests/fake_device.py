@@ -70,6 +70,12 @@ class Moon(types.ModuleType):
 
     array = asarray
 
+    def elsewhere(self, values):
+        """An array on another device of this kind than the current one."""
+        array = self.asarray(values)
+        array.number = 1
+        return array
+
     def __getattr__(self, name):
         if name.startswith("_"):
             raise AttributeError(name)
@@ -165,6 +171,8 @@ class Array:
     # To go through its numbers one by one is a copy that nobody sees.
     __iter__ = None
     __hash__ = None
+    #: The device that it is on; the current one is 0.
+    number = 0
 
     def __init__(self, *_, **__):
         raise TypeError("arrays are made with moon.asarray")
@@ -180,7 +188,7 @@ class Array:
         }
 
     def __dlpack_device__(self):
-        return CUDA, 0
+        return CUDA, self.number
 
     def __array__(self, *_, **__):
         raise TypeError("Implicit conversion to a NumPy array is not allowed: use get()")

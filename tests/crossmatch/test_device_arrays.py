@@ -207,6 +207,15 @@ def test_one_array_on_a_device_and_one_on_the_host_are_refused(moon, match):
 
 
 @BOTH
+def test_arrays_on_another_device_than_the_current_one_are_refused(moon, match):
+    there, elsewhere = landed(moon, HERE), moon.elsewhere(HERE[1])
+    with pytest.raises(ValueError, match="dec is on device 1 of moon, where 0 is the current one"):
+        match(there, (there[0], elsewhere), 1.0)
+    with pytest.raises(ValueError, match="radius is on device 1 of moon"):
+        match(there, there, moon.elsewhere([1.0, 2.0, 3.0]))
+
+
+@BOTH
 def test_radii_of_rows_are_where_the_catalogues_are(moon, match):
     there, radii = landed(moon, HERE), [1.0, 2.0, 3.0]
     with pytest.raises(

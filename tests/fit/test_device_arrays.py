@@ -157,6 +157,17 @@ def test_a_mixture_of_host_and_device_is_refused(
     assert moon.fetched == []
 
 
+@pytest.mark.parametrize("elsewhere", ["image", "mask", "variance"])
+def test_arrays_on_another_device_than_the_current_one_are_refused(
+    moon: Any, image: np.ndarray, variance: np.ndarray, hole: np.ndarray, elsewhere: str
+) -> None:
+    given = {"image": image, "mask": hole, "variance": variance}
+    there = {name: moon.asarray(array) for name, array in given.items()}
+    there[elsewhere] = moon.elsewhere(given[elsewhere])
+    with pytest.raises(ValueError, match=f"{elsewhere} is on device 1 of moon, where 0 is"):
+        arm.fit.forced_isophotes(**there, template=ELLIPSES)
+
+
 def test_ellipses_are_given_on_the_host(moon: Any, image: np.ndarray) -> None:
     template = ELLIPSES | {"sma": moon.asarray(SMA)}
     with pytest.raises(TypeError, match="template: sma must be on the host, not a moon array"):

@@ -214,6 +214,14 @@ def test_a_light_curve_in_two_places_is_refused(moon, data, there, words):
     assert moon.fetched == []
 
 
+@pytest.mark.parametrize("name", ["time", "flux", "flux_err"])
+def test_arrays_on_another_device_than_the_current_one_are_refused(moon, data, name):
+    given = dict(zip(("time", "flux", "flux_err"), map(moon.asarray, data), strict=True))
+    given[name] = moon.elsewhere(given[name])
+    with pytest.raises(ValueError, match=f"{name} is on device 1 of moon, where 0 is the current"):
+        arm.search.bls(**given, **GRID)
+
+
 @pytest.mark.parametrize("name", ["period", "duration", "min_period", "max_period"])
 def test_a_grid_is_always_on_the_host(moon, data, name):
     with pytest.raises(TypeError, match=r"(period|duration) must be on the host, not a moon array"):

@@ -86,6 +86,26 @@ def require_host(name: str, value: Any) -> None:
         raise TypeError(f"{name} must be on the host, not a {kind} array; copy it there first")
 
 
+def require_current_device(name: str, array: Any) -> None:
+    """Refuse a device array that is not on the device on which its package computes now.
+
+    The functions of the package would copy it there without a word.
+
+    Raises
+    ------
+    ValueError
+        If it is on another one.
+    """
+    kind = array_kind(array)
+    _, there = array.__dlpack_device__()
+    _, here = namespace(kind).empty(0).__dlpack_device__()
+    if there != here:
+        raise ValueError(
+            f"{name} is on device {there} of {kind}, where {here} is the current one; make "
+            f"{there} current for this call, or copy {name}"
+        )
+
+
 def namespace(kind: str) -> Any:
     """The module with the functions for arrays of a kind: NumPy, or one that follows it."""
     return np if kind == HOST else sys.modules[kind]

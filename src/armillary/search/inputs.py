@@ -21,6 +21,7 @@ from ..plugins.arrays import (
     on_host,
     one_kind,
     read_only,
+    require_current_device,
     require_host,
 )
 
@@ -232,7 +233,11 @@ def _flux_units_per(unit: Any, flux_unit: str) -> float:
 def _vector(name: str, value: Any) -> np.ndarray:
     """A new one-dimensional float64 array in native byte order; masked values become NaN."""
     kind = array_kind(value)
-    array = _host_array(value) if kind == HOST else value
+    if kind == HOST:
+        array = _host_array(value)
+    else:
+        require_current_device(name, value)
+        array = value
     if array.dtype.kind == "O":
         array = _numbers_of_objects(name, array)
     if array.dtype.kind not in "biuf":
@@ -325,8 +330,8 @@ def _check_errors(flux_err: np.ndarray) -> None:
 
 
 def _check_weights(flux_err: np.ndarray) -> None:
-    with np.errstate(over="ignore"):
-        total = float((flux_err**-2.0).sum())
+    with np.errstate(over="ignore", divide="ignore"):
+        total = float((1.0 / (flux_err * flux_err)).sum())
     if not LEAST_WEIGHT <= total <= MOST_WEIGHT:
         least, most = float(flux_err.min()), float(flux_err.max())
         raise ValueError(

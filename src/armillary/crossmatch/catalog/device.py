@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...plugins.arrays import array_kind, namespace, on_host, one_kind
+from ...plugins.arrays import (
+    array_kind,
+    namespace,
+    on_host,
+    one_kind,
+    require_current_device,
+)
 
 if TYPE_CHECKING:
     from .catalog import Catalog
@@ -82,8 +88,10 @@ def vector_of_device(xp: Any, name: str, array: Any, unit: str) -> Any:
     Raises
     ------
     ValueError
-        If it has another number of dimensions, or holds no numbers.
+        If it has another number of dimensions, holds no numbers, or is on another device than the
+        current one.
     """
+    require_current_device(name, array)
     if array.ndim != 1:
         raise ValueError(f"{name} must be one-dimensional, not of shape {array.shape}")
     if array.dtype.kind not in _NUMBERS:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ...plugins.arrays import HOST, array_kind, namespace, one_kind
+from ...plugins.arrays import HOST, array_kind, namespace, one_kind, require_current_device
 
 #: Interpolation needs four pixels.
 FEWEST_ROWS = 2
@@ -123,9 +123,12 @@ def prepared(given: Input) -> Prepared:
     Raises
     ------
     ValueError
-        If the image is no two-dimensional array of real numbers, or the shapes differ.
+        If the image is no two-dimensional array of real numbers, or the shapes differ; if one is
+        on another device than the current one.
     """
-    xp = namespace(given.arrays_are())
+    kind = given.arrays_are()
+    _require_current_device(given)
+    xp = namespace(kind)
     image, own_mask = _pixels("image", given.image, xp)
     if image.ndim != 2 or min(image.shape) < FEWEST_ROWS:
         raise ValueError(
@@ -153,6 +156,13 @@ def prepared(given: Input) -> Prepared:
         return Prepared(_read_only(image), _read_only(variance), 0)
     image = xp.where(unusable, np.nan, image).astype(image.dtype, copy=False)
     return Prepared(_read_only(image), _read_only(variance), int(unusable.sum()))
+
+
+def _require_current_device(given: Input) -> None:
+    for name in ("image", "mask", "variance"):
+        array = getattr(given, name)
+        if array_kind(array) != HOST:
+            require_current_device(name, array)
 
 
 def _pixels(name: str, value: Any, xp: Any) -> tuple[np.ndarray, np.ndarray | None]:
