@@ -74,6 +74,18 @@ def test_a_scan_of_t0_comes_back_to_the_transits(armillary, star):
     assert scores[1] > scores[0]
 
 
+def test_a_scan_that_ends_too_early_is_pointed_out_and_can_go_further(armillary, star):
+    path, truth = star()
+    scan = ("search", "attribute", path, *candidate(truth, t0=truth.t0 + 0.1), "--scan-t0")
+    short = armillary(*scan)
+    assert short.exit_code == 0
+    assert short.stderr.startswith("warning: the score is highest where the scan ends; ")
+    wide = armillary(*scan, "--half-span", 0.2)
+    assert wide.stderr == ""
+    t0 = float(re.match(r"t0 (\d+\.\d+),", wide.stdout).group(1))
+    assert t0 == pytest.approx(truth.t0, abs=0.01)
+
+
 def test_quiet_says_nothing(armillary, star):
     path, truth = star()
     result = armillary("search", "attribute", path, *candidate(truth), "--scan-t0", "-q")
@@ -131,6 +143,10 @@ def test_a_candidate_has_period_t0_and_duration(armillary, star, missing):
         (("--backend", "nobody"), "'nobody'"),
         (("--sharpness", "-1"), "sharpness must be a positive finite number"),
         (("--duration", "9"), "duration must be shorter than the period"),
+        (("--t0", "nan"), "t0 must be finite"),
+        (("--t0", "inf"), "t0 must be finite"),
+        (("--half-span", "0.1"), "--half-span is of the scan that --scan-t0 asks for"),
+        (("--scan-t0", "--half-span", "-1"), "half_span must be a positive number"),
     ],
 )
 def test_what_cannot_be_done_is_a_sentence(armillary, star, options, sentence):
@@ -138,6 +154,7 @@ def test_what_cannot_be_done_is_a_sentence(armillary, star, options, sentence):
     result = armillary("search", "attribute", path, *candidate(truth), *options)
     assert result.exit_code == 1
     assert sentence in result.stderr
+    assert "warning" not in result.stderr.lower()
     assert result.stdout == ""
 
 
@@ -168,3 +185,10 @@ def test_a_constant_flux_scores_nothing_and_has_no_shares(armillary, tmp_path):
     lines = result.stdout.splitlines()
     assert ", 0 effective points of 200" in lines[0]
     assert [line.split()[-1] for line in lines[3:]] == ["-"] * 4
+
+
+def test_one_point_is_one_point(armillary, tmp_path):
+    path = tmp_path / "dip.csv"
+    path.write_text("time,flux,flux_err\n1,1,0.1\n2,0.5,0.1\n3,1,0.1\n")
+    result = armillary("search", "attribute", path, "--period", 5, "--t0", 2, "--duration", 0.5)
+    assert ", 1 transit, 1 effective point of 3" in result.stdout

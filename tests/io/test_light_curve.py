@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 from astropy import units as u
 from astropy.time import Time
+from astropy.utils.masked import Masked
 from hypothesis import given
 from hypothesis import strategies as st
 
 from armillary.io import LightCurve, read_light_curve
+
+from ..fake_device import land
 
 numbers = st.floats(allow_nan=True, allow_infinity=True, width=32)
 
@@ -70,6 +73,32 @@ class TestConstruction:
     def test_bad_arguments_are_named(self, arguments, sentence):
         with pytest.raises(ValueError, match=sentence):
             LightCurve(*arguments)
+
+    @pytest.mark.parametrize("name", ["time", "flux", "flux_err", "segment"])
+    @pytest.mark.parametrize("masked", [np.ma.masked_array, Masked], ids=["numpy", "astropy"])
+    def test_masked_values_are_no_data(self, masked, name):
+        columns = {column: np.arange(1, 4) for column in ("time", "flux", "flux_err", "segment")}
+        unmasked = {name: masked(columns[name], [False, False, False])}
+        assert getattr(LightCurve(**columns | unmasked), name).tolist() == [1, 2, 3]
+        with pytest.raises(ValueError, match=f"{name} must not be masked"):
+            LightCurve(**columns | {name: masked(columns[name], [False, True, False])})
+
+    @pytest.mark.parametrize("name", ["time", "flux", "flux_err", "segment"])
+    def test_an_array_on_a_device_is_refused(self, monkeypatch, name):
+        moon = land(monkeypatch)
+        columns = {"time": [1.0, 2.0], "flux": [1.0, 1.0]} | {name: moon.asarray([1.0, 2.0])}
+        sentence = f"{name} must be on the host, not a moon array"
+        with pytest.raises(TypeError, match=sentence):
+            LightCurve(**columns)
+        if name != "segment":
+            with pytest.raises(TypeError, match=sentence):
+                LightCurve.from_arrays(**columns)
+        assert moon.fetched == []
+
+    def test_nothing_known_may_be_none_and_anything_else_is_a_mapping(self):
+        assert LightCurve([1], [1], meta=None).meta == LightCurve([1], [1]).meta
+        with pytest.raises(TypeError, match="meta must be a mapping, or None, not str"):
+            LightCurve([1], [1], meta="K2-3")
 
     def test_no_points_are_a_light_curve_too(self):
         assert len(LightCurve([], [])) == 0

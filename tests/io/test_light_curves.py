@@ -7,11 +7,14 @@ import pickle
 import numpy as np
 import pytest
 from astropy import units as u
+from astropy.utils.masked import Masked
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from armillary.io import LightCurve, LightCurves
 from armillary.io.light_curve import META_KEYS
+
+from ..fake_device import land
 
 COLUMNS = ("time", "flux", "flux_err", "segment")
 
@@ -147,6 +150,8 @@ def test_another_file_is_refused(tmp_path):
         ({"offsets": []}, "offsets must be one or more whole numbers"),
         ({"offsets": [0.0, 5.0]}, "offsets must be one or more whole numbers"),
         ({"offsets": 5}, "offsets must be one or more whole numbers"),
+        ({"offsets": [[0], [5, 3]]}, "offsets must be one or more whole numbers"),
+        ({"offsets": np.ma.masked_array([0, 2, 5], [0, 1, 0])}, "offsets must not be masked"),
         ({"flux": np.ones(4)}, r"flux must be .* as long as time \(5\), not of shape \(4,\)"),
         ({"flux_err": np.ones((5, 1))}, r"flux_err must be .* shape \(5, 1\)"),
         ({"time": np.ones((5, 2))}, "time must be one-dimensional"),
@@ -157,12 +162,51 @@ def test_another_file_is_refused(tmp_path):
         ({"flux_err": [1, np.nan, 1, 1, 1]}, "light curve 0: flux_err must be finite"),
         ({"time": np.arange(5.0) * u.hour}, "light curve 0: time has a unit"),
         ({"segment": np.ones(5)}, "light curve 0: segment must be integers"),
+        ({"flux_err": 5 * ["big"]}, "light curve 0: flux_err must be an array of numbers"),
+        ({"flux_err": np.ma.masked_invalid(5 * [np.nan])}, "light curve 0: flux_err .* masked"),
     ],
 )
 def test_what_is_wrong_is_a_sentence(change, words):
     good = {"time": np.arange(5.0), "flux": np.ones(5), "offsets": [0, 2, 5]}
     with pytest.raises(ValueError, match=words):
         LightCurves(**(good | change))
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+@pytest.mark.parametrize("masked", [np.ma.masked_array, Masked], ids=["numpy", "astropy"])
+def test_masked_values_are_no_data(masked, name):
+    columns = {column: np.arange(1, 6) for column in COLUMNS} | {"offsets": [0, 2, 5]}
+    columns[name] = masked(columns[name], [False, False, False, True, False])
+    with pytest.raises(ValueError, match=f"light curve 1: {name} must not be masked"):
+        LightCurves(**columns)
+
+
+@pytest.mark.parametrize("name", [*COLUMNS, "offsets"])
+def test_an_array_on_a_device_is_refused(monkeypatch, name):
+    moon = land(monkeypatch)
+    columns = {"time": [1.0, 2.0], "flux": [1.0, 1.0]} | {name: moon.asarray([0, 2])}
+    with pytest.raises(TypeError, match=f"{name} must be on the host, not a moon array"):
+        LightCurves(**columns)
+    assert moon.fetched == []
+
+
+@pytest.mark.parametrize("meta", [None, (), [None, None], [{}, None]])
+def test_nothing_may_be_known_of_all_or_of_some(meta):
+    both = LightCurves([1.0, 2.0], [1.0, 1.0], offsets=[0, 1, 2], meta=meta)
+    assert [one.meta["target"] for one in both] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("meta", "sentence"),
+    [
+        ({"target": "a"}, "meta must be a sequence of mappings, not dict"),
+        (5, "meta must be a sequence of mappings, not int"),
+        ([{}, "b"], "light curve 1: meta must be a mapping, or None, not str"),
+    ],
+)
+def test_meta_is_a_mapping_for_each(meta, sentence):
+    with pytest.raises(TypeError, match=sentence):
+        LightCurves([1.0, 2.0], [1.0, 1.0], offsets=[0, 1, 2], meta=meta)
 
 
 def test_only_light_curves_are_put_together():

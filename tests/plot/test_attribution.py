@@ -75,7 +75,47 @@ def test_the_sum_over_transits_ends_at_the_score(attribution):
     (line,) = [line for line in transits[0].lines if line.get_gid() == "cumulative"]
     assert line.get_ydata()[-1] == pytest.approx(attribution.score)
     heights = [bar.get_height() for bar in transits[0].patches]
-    np.testing.assert_allclose(heights, attribution.transit_contribution)
+    assert len(heights) == attribution.n_transits
+    seen = attribution.transit_points > 0
+    np.testing.assert_allclose(heights, attribution.transit_contribution[seen])
+
+
+def test_transits_have_the_numbers_of_the_table_and_those_that_nobody_saw_are_left_out():
+    time = np.concatenate([np.arange(0.0, 4.5, 0.05), np.arange(6.0, 9.5, 0.05)])
+    flux = 1.0 + 1e-3 * np.sin(40.0 * time) - 0.02 * (np.abs((time + 0.5) % 3 - 1.5) < 0.1)
+    flux[time > 8.8] -= 0.02  # near a transit that nobody saw
+    found = arm.search.attribute(time, flux, 1e-3, period=3.0, t0=16.0, duration=0.2)
+    assert found.transits.tolist() == [-5, -4, -3, -2]
+    assert found.transit_points[2:].tolist() == [4, 0]
+    figure = found.plot()
+    figure.draw_without_rendering()
+    (axes,) = [a for a in figure.get_axes() if "order" in a.get_xlabel()]
+    names = [label.get_text() for label in axes.get_xticklabels() if label.get_text()]
+    assert names == ["\u22125", "\u22124", "\u22123"]
+    (line,) = [line for line in axes.lines if line.get_gid() == "cumulative"]
+    expected = np.cumsum(found.transit_contribution)[[0, 1, 3]]
+    np.testing.assert_allclose(line.get_ydata(), expected)
+
+
+def test_the_legend_of_the_transits_hides_no_bar():
+    time = np.arange(0.0, 9.0, 0.05)
+    flux = 1.0 + 1e-3 * np.sin(40.0 * time)
+    flux[np.abs(time - 1.0) < 0.1] = 0.95  # the first is the tallest
+    found = arm.search.attribute(time, flux, 1e-3, period=3.0, t0=1.0, duration=0.2)
+    figure = found.plot()
+    figure.draw_without_rendering()
+    (axes,) = [a for a in figure.get_axes() if "order" in a.get_xlabel()]
+    legend = axes.get_legend().get_window_extent()
+    assert not any(legend.overlaps(bar.get_window_extent()) for bar in axes.patches)
+
+
+def test_a_score_of_edges_alone_is_drawn_with_all_transits_near_points():
+    time = np.array([0.0, 1.0, 2.0, 3.0, 4.0])
+    flux = np.array([1.0, 0.99, 1.0, 0.98, 1.0])
+    found = arm.search.attribute(time, flux, 0.01, period=2.0, t0=0.4, duration=0.7, sharpness=5.0)
+    assert found.n_transits == 0
+    (axes,) = [a for a in found.plot().get_axes() if "order" in a.get_xlabel()]
+    assert len(axes.patches) == len(found.transits)
 
 
 def test_the_bar_in_the_legend_has_the_colour_of_the_strongest():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -41,6 +44,26 @@ def test_scores_are_drawn_against_what_differs_in_its_order(name, values):
     np.testing.assert_array_equal(line[:, 0], np.array(values)[order])
     np.testing.assert_array_equal(line[:, 1], scores.score[order])
     assert lines["best"].tolist() == [[getattr(scores.best, name), scores.best.score]]
+
+
+@pytest.mark.parametrize("span", [0.002, 0.02, 0.4, 40.0])
+@pytest.mark.parametrize("epoch", [1500.0, 2457000.0])
+def test_numbers_along_t0_are_written_out_and_lie_beside_each_other(epoch, span):
+    t0 = epoch + 1.3 + span * np.linspace(-0.5, 0.5, 21)
+    scores = arm.search.template_score(
+        epoch + STAR.time, *POINTS[1:], period=140.0, t0=t0, duration=0.1
+    )
+    figure = scores.plot()
+    figure.draw_without_rendering()
+    (axes,) = figure.get_axes()
+    assert axes.xaxis.get_offset_text().get_text() == ""
+    low, high = axes.get_xlim()
+    labels = [label for label in axes.get_xticklabels() if low <= label.get_position()[0] <= high]
+    numbers = [float(re.search(r"[\d.]+", label.get_text()).group()) for label in labels]
+    np.testing.assert_allclose(numbers, [label.get_position()[0] for label in labels], rtol=1e-13)
+    boxes = [label.get_window_extent() for label in labels]
+    assert len(boxes) >= 2
+    assert all(left.x1 + 5 < right.x0 for left, right in pairwise(boxes))
 
 
 def test_another_axis_can_be_asked_for():

@@ -172,6 +172,7 @@ def test_it_survives_pickling(found):
 def test_it_can_be_brought_to_the_host_and_is_there_then(found):
     host = found.on_host()
     assert type(host.depth) is type(host.light_curve.flux) is np.ndarray
+    assert not (host.depth.flags.writeable or host.light_curve.flux.flags.writeable)
     assert host.on_host() is host
     assert found.on_host() is host
     assert host.provenance == found.provenance

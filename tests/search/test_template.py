@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import armillary as arm
-from armillary.io import LightCurve
+from armillary.io import LightCurve, LightCurves
 from armillary.testing import simulated_light_curve
 
 from ..fake_device import land
@@ -203,6 +203,21 @@ def test_what_cannot_be_scored_is_refused_with_a_sentence(data, change, sentence
         arm.search.template_score(*data, **EPHEMERIS | change)
 
 
+@pytest.mark.parametrize("ask", ["template_score", "scan_t0", "attribute"])
+@pytest.mark.parametrize(
+    "many",
+    [
+        lambda one: [one, one],
+        lambda one: LightCurves.from_light_curves([one]),
+        lambda _: ["a.fits"],
+    ],
+    ids=["list", "LightCurves", "paths"],
+)
+def test_many_light_curves_are_one_too_many(data, ask, many):
+    with pytest.raises(ValueError, match="these are many light curves, and this takes one"):
+        getattr(arm.search, ask)(many(LightCurve(*data)), **EPHEMERIS)
+
+
 # ------------------------------------------------------------------ the result
 
 
@@ -314,6 +329,12 @@ class TestScan:
         assert scan.best_t0 == scan.t0[-1]
         assert scan.best_score == scan.score[-1]
 
+    @pytest.mark.parametrize(("t0", "at_end"), [(1.02, True), (1.18, True), (1.1, False)])
+    def test_it_says_whether_the_best_is_where_it_ends(self, data, t0, at_end):
+        scan = arm.search.scan_t0(*data, **EPHEMERIS | {"t0": BJD + t0}, n=21, half_span=0.03)
+        assert scan.at_end is at_end
+        assert ("where the scan ends" in repr(scan)) == at_end
+
     @pytest.mark.parametrize("n", [20, 82, 19, 21.0, True, "many"])
     def test_n_is_odd_and_at_least_21(self, data, n):
         with pytest.raises(ValueError, match="n must be an odd whole number of at least 21"):
@@ -415,6 +436,18 @@ class TestAttribution:
             transits["t0"].to_value(u.day), EPHEMERIS["t0"] + 2.7 * transits["transit"]
         )
         assert points.meta["score"] == found.score
+
+    def test_transits_that_nobody_saw_have_no_points(self, data):
+        found = arm.search.attribute(*data, **EPHEMERIS)
+        assert found.transit_points.tolist() == found.to_transit_table()["n_points"].tolist()
+        assert found.transit_points.shape == found.transits.shape
+        assert found.n_transits == np.count_nonzero(found.transit_points)
+
+    def test_one_effective_point_is_one_point(self):
+        found = arm.search.attribute(
+            [1.0, 2.0, 3.0], [1.0, 0.5, 1.0], 0.1, period=5.0, t0=2.0, duration=0.5
+        )
+        assert "; 1 effective point\n" in repr(found)
 
     def test_without_weight_in_transit_there_is_nothing_to_attribute(self, data):
         with pytest.raises(ValueError, match="there is no score to attribute"):

@@ -4,6 +4,7 @@
 main.py             the command itself: version, verbosity, errors, Ctrl-C
 status.py           ``armillary status``
 search.py           ``armillary search bls``
+attribute.py        ``armillary search attribute``
 fit.py              ``armillary fit isophotes`` and ``armillary fit forced``
 crossmatch.py       ``armillary crossmatch``
 convert.py          ``armillary convert visibilities`` and ``armillary convert validate``
@@ -22,6 +23,7 @@ transfer.py         a bar for work that is measured in bytes
 amounts.py          lengths of time and bytes as people read them
 phase_center.py     phase centres as they are given at the shell
 destinations.py     which output goes into which file
+overwriting.py      outputs that would take the place of inputs
 pictures.py         the same for pictures of targets
 k2_3.py             the demonstration of a search, on the star K2-3
 comparison.py       that demonstration's comparison with astropy

@@ -12,6 +12,7 @@ from .._words import counted
 from .jobs import Job, Recipe, TargetFailed
 from .kept import Cache, kept_in, tell_hits
 from .messages import say
+from .overwriting import refuse_inputs
 from .search import Backend, Detrend, FluxColumn, Quality, TimeColumn, reading
 
 if TYPE_CHECKING:
@@ -77,6 +78,16 @@ def attribute(
             panel=_CANDIDATE,
         ),
     ] = False,
+    half_span: Annotated[
+        float | None,
+        _option(
+            "--half-span",
+            help="How far --scan-t0 looks to either side. Default: half the duration, but between "
+            "10 and 120 minutes.",
+            panel=_CANDIDATE,
+            metavar="DAYS",
+        ),
+    ] = None,
     sharpness: Annotated[
         float | None,
         _option(
@@ -131,7 +142,9 @@ def attribute(
     is the sum of what every point contributes: a planet has its score from all of its transits,
     an outlier from one.
     """
-    _check(backend, output, plot)
+    if half_span is not None and not scan_t0:
+        raise ValueError("--half-span is of the scan that --scan-t0 asks for; give both")
+    _check(files, backend, output, plot)
     job = Job(tuple(files))
     light_curve = _read(job, Recipe(reading(time_column, flux_column, quality), detrend))
     target = light_curve.meta["target"] or job.name
@@ -141,7 +154,7 @@ def attribute(
         options["sharpness"] = sharpness
     with kept_in(cache):
         if scan_t0:
-            t0 = _scanned(light_curve, t0, options, quiet)
+            t0 = _scanned(light_curve, t0, half_span, options, quiet)
         found = _attributed(light_curve, t0, options)
     if output is not None:
         _write(found, output)
@@ -151,7 +164,7 @@ def attribute(
         _tell(found, target, transits)
 
 
-def _check(backend: str | None, output: Path | None, plot: Path | None) -> None:
+def _check(files: list[Path], backend: str | None, output: Path | None, plot: Path | None) -> None:
     """Refuse what cannot be done before any file is read."""
     from .._files import check_destination
     from ..plot.files import check_picture_path
@@ -168,6 +181,7 @@ def _check(backend: str | None, output: Path | None, plot: Path | None) -> None:
         check_destination(output)
     if plot is not None:
         check_picture_path(plot)
+    refuse_inputs({"--output": output, "--plot": plot}, files)
 
 
 def _read(job: Job, recipe: Recipe) -> LightCurve:
@@ -180,7 +194,9 @@ def _read(job: Job, recipe: Recipe) -> LightCurve:
 def _warn_if_far(t0: float, light_curve: LightCurve) -> None:
     import numpy as np
 
-    days = float(np.nanmin(np.abs(light_curve.time - t0)))
+    if not (np.isfinite(t0) and len(light_curve)):
+        return  # both are refused with a sentence of their own
+    days = float(np.abs(light_curve.time - t0).min())
     if days > FAR:
         system = light_curve.meta.get("time_system") or "that of the file"
         say(
@@ -193,11 +209,23 @@ def _warn_if_far(t0: float, light_curve: LightCurve) -> None:
 # ------------------------------------------------------------------ running
 
 
-def _scanned(light_curve: LightCurve, t0: float, options: dict[str, Any], quiet: bool) -> float:
+def _scanned(
+    light_curve: LightCurve,
+    t0: float,
+    half_span: float | None,
+    options: dict[str, Any],
+    quiet: bool,
+) -> float:
     """The best t0 around the one that was given."""
     from ..search import scan_t0
 
-    scan = scan_t0(light_curve, t0=t0, **options)
+    scan = scan_t0(light_curve, t0=t0, half_span=half_span, **options)
+    if scan.at_end:
+        say(
+            "warning",
+            "the score is highest where the scan ends; the true t0 may be beyond, and a larger "
+            "--half-span reaches further",
+        )
     if not quiet:
         typer.echo(
             f"t0 {scan.best_t0:.5f}, {1440 * (scan.best_t0 - t0):+.1f} min: score "
@@ -252,7 +280,7 @@ def _in_words(found: Attribution) -> str:
         depth = f"{found.depth:.6g} {found.light_curve.flux_unit}".rstrip()
     return (
         f"score {found.score:.2f}, depth {depth}, {counted(found.n_transits, 'transit')}, "
-        f"{found.n_effective:,.0f} effective points of {len(found.contribution):,}"
+        f"{counted(round(found.n_effective), 'effective point')} of {len(found.contribution):,}"
     )
 
 

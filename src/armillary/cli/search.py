@@ -14,6 +14,7 @@ import typer
 from .jobs import Job, Recipe, SearchOutcome, sentence_of
 from .kept import Cache, kept_in, tell_hits
 from .messages import say
+from .overwriting import refuse_inputs
 
 if TYPE_CHECKING:
     from ..runtime.pool import Pool
@@ -225,6 +226,7 @@ def bls(
     _check_backend(backend)
     if output is not None:
         check_table_path(output)
+    refuse_inputs({"--output": output, "--plot": plot}, files)
     pictures = None if plot is None else PicturePaths(plot, len(jobs))
     pool = Pool(min(threads, len(jobs)))
     recipe = Recipe(
@@ -245,7 +247,7 @@ def bls(
         for outcome in found:
             rows.append(row(outcome))
             if pictures is not None:
-                outcome = _drawn(outcome, pictures)
+                outcome = _drawn(outcome, pictures, files)
             outcomes.append(outcome.without_periodogram())
     if output is not None:
         write_candidates(output, rows, _how(join, recipe))
@@ -330,7 +332,7 @@ def _progress(jobs: Sequence[Job], show: bool) -> Iterator[Callable[[Job, float]
 # ------------------------------------------------------------------ telling
 
 
-def _drawn(outcome: SearchOutcome, pictures: PicturePaths) -> SearchOutcome:
+def _drawn(outcome: SearchOutcome, pictures: PicturePaths, inputs: Sequence[Path]) -> SearchOutcome:
     """The outcome after its picture is made; why it could not be is part of it."""
     from ..plot.files import save_figure
     from ..plot.periodogram import plot_periodogram
@@ -339,6 +341,7 @@ def _drawn(outcome: SearchOutcome, pictures: PicturePaths) -> SearchOutcome:
         return outcome
     path = pictures.path(outcome.target)
     try:
+        refuse_inputs({"--plot": path}, inputs)  # of a target, whose name is known only now
         save_figure(
             plot_periodogram(outcome.periodogram, outcome.peaks[0], target=outcome.target), path
         )

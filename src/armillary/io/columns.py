@@ -213,6 +213,12 @@ def mask_of(values: Any) -> np.ndarray | None:
     return np.asarray(values.mask) if hasattr(values, "filled") else None
 
 
+def is_partly_masked(values: Any) -> bool:
+    """Tell whether some entries of a masked array are masked; plain arrays have none."""
+    mask = mask_of(values)
+    return mask is not None and bool(mask.any())
+
+
 def is_magnitude(unit: str) -> bool:
     """Tell whether the name of a unit ("mag", "mmag", "mag(ct / s)") is one of magnitudes."""
     return unit.lower().endswith("mag") or "mag(" in unit.lower()

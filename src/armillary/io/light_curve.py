@@ -5,14 +5,22 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from armillary.io.columns import RawColumn, as_days, as_flux, as_flux_err, split_unit
+from armillary.io.columns import (
+    RawColumn,
+    as_days,
+    as_flux,
+    as_flux_err,
+    is_partly_masked,
+    split_unit,
+)
+from armillary.plugins.arrays import require_host
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -59,8 +67,10 @@ class LightCurve:
     Raises
     ------
     ValueError
-        If an array is not one-dimensional, lengths differ, or a value is not finite (or an
-        error not positive). :meth:`from_arrays` drops and counts such points instead.
+        If an array is not one-dimensional, lengths differ, or a value is masked or not finite
+        (or an error not positive). :meth:`from_arrays` drops and counts such points instead.
+    TypeError
+        If an array is on a device, or ``meta`` is no mapping.
 
     Notes
     -----
@@ -86,7 +96,7 @@ class LightCurve:
     flux: np.ndarray
     flux_err: np.ndarray | None = None
     segment: np.ndarray = None  # type: ignore[assignment]  # None in the call only
-    meta: Mapping[str, Any] = field(default_factory=dict)
+    meta: Mapping[str, Any] = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
         time = _vector(self.time, "time")
@@ -110,7 +120,7 @@ class LightCurve:
             if array is not None:
                 array.flags.writeable = False
             object.__setattr__(self, name, array)
-        meta = {**dict.fromkeys(META_KEYS), **dict(self.meta)}
+        meta = {**dict.fromkeys(META_KEYS), **_entries(self.meta)}
         for key, count in (("n_read", time.size), ("n_flagged", 0), ("n_invalid", 0)):
             if meta[key] is None:
                 meta[key] = count
@@ -141,6 +151,8 @@ class LightCurve:
         ------
         ValueError
             If an array is not one-dimensional, lengths differ, or a unit does not fit.
+        TypeError
+            If an array is on a device.
 
         Examples
         --------
@@ -150,9 +162,11 @@ class LightCurve:
         >>> len(light_curve), light_curve.meta["n_invalid"]
         (2, 1)
         """
-        days = as_days(_raw(time), "time")
-        values, unit = as_flux(_raw(flux), "flux")
-        errors = None if flux_err is None else as_flux_err(_raw(flux_err), "flux_err", unit)
+        days = as_days(_raw(time, "time"), "time")
+        values, unit = as_flux(_raw(flux, "flux"), "flux")
+        errors = None
+        if flux_err is not None:
+            errors = as_flux_err(_raw(flux_err, "flux_err"), "flux_err", unit)
         for name, array in (("flux", values), ("flux_err", errors)):
             if array is not None and array.size != days.values.size:
                 raise ValueError(_length_sentence(name, array.size, days.values.size))
@@ -312,13 +326,23 @@ def _frozen(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _raw(values: Any) -> RawColumn:
+def _entries(meta: Any) -> dict[str, Any]:
+    if meta is not None and not isinstance(meta, Mapping):
+        raise TypeError(f"meta must be a mapping, or None, not {type(meta).__name__}")
+    return dict(meta or {})
+
+
+def _raw(values: Any, name: str) -> RawColumn:
+    require_host(name, values)
     if hasattr(values, "unit") or hasattr(values, "jd"):
         return split_unit(values)
     return RawColumn(values if hasattr(values, "dtype") else np.asarray(values))
 
 
 def _vector(values: Any, name: str, size: int | None = None) -> np.ndarray:
+    require_host(name, values)
+    if is_partly_masked(values):
+        raise ValueError(f"{name} must not be masked; from_arrays drops and counts such points")
     if getattr(values, "unit", None) is not None:
         raise ValueError(f"{name} has a unit; from_arrays converts units, LightCurve does not")
     try:
@@ -337,6 +361,9 @@ def _vector(values: Any, name: str, size: int | None = None) -> np.ndarray:
 def _segments(values: Any, size: int) -> np.ndarray:
     if values is None:
         return np.zeros(size, dtype=np.int64)
+    require_host("segment", values)
+    if is_partly_masked(values):
+        raise ValueError("segment must not be masked; leave such points out")
     array = np.array(values)
     if array.dtype.kind not in "iu" and array.size:
         raise ValueError(f"segment must be integers, not {array.dtype}")

@@ -12,7 +12,9 @@ import numpy as np
 
 from armillary._saved import load_arrays, save_arrays
 from armillary._words import counted
+from armillary.io.columns import is_partly_masked
 from armillary.io.light_curve import LightCurve, thawed
+from armillary.plugins.arrays import require_host
 
 __all__ = ["LightCurves"]
 
@@ -42,14 +44,16 @@ class LightCurves:
         Which segment of its light curve each point belongs to. Default: zeros.
     offsets : array_like of int, shape (m + 1,), optional
         Where each light curve begins, and where the last one ends. Default: one light curve.
-    meta : sequence of mapping, length m, optional
+    meta : sequence of mapping or None, length m, optional
         What is known of each, as in :class:`LightCurve`. Default: nothing.
 
     Raises
     ------
     ValueError
-        If ``offsets`` or ``meta`` do not go with the arrays, or one is no light curve; the message
-        then begins with its number, counted from 0.
+        If ``offsets`` or ``meta`` do not go with the arrays, or one is no light curve: a value is
+        masked or not finite, for example. The message then begins with its number, counted from 0.
+    TypeError
+        If an array is on a device, or ``meta`` is no sequence of mappings.
 
     Examples
     --------
@@ -66,9 +70,11 @@ class LightCurves:
     flux_err: np.ndarray | None = None
     segment: np.ndarray = None  # type: ignore[assignment]  # None in the call only
     offsets: np.ndarray = None  # type: ignore[assignment]
-    meta: Sequence[Mapping[str, Any]] = ()
+    meta: Sequence[Mapping[str, Any]] = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
+        for name in (*_COLUMNS, "offsets"):
+            require_host(name, getattr(self, name))
         columns = {name: getattr(self, name) for name in _COLUMNS}
         columns = {name: None if c is None else np.asanyarray(c) for name, c in columns.items()}
         n_points = columns["time"].size
@@ -79,12 +85,7 @@ class LightCurves:
                     f"shape {column.shape}"
                 )
         offsets = _offsets(self.offsets, n_points)
-        metas = list(self.meta) or [{}] * (len(offsets) - 1)
-        if len(metas) != len(offsets) - 1:
-            raise ValueError(
-                f"meta must have an entry for each of {counted(len(offsets) - 1, 'light curve')}, "
-                f"not {len(metas)}"
-            )
+        metas = _metas(self.meta, len(offsets) - 1)
         checked = [
             _light_curve(number, columns, slice(*bounds), meta)
             for number, (bounds, meta) in enumerate(zip(pairwise(offsets), metas, strict=True))
@@ -201,9 +202,14 @@ class LightCurves:
 def _offsets(values: Any, n_points: int) -> np.ndarray:
     if values is None:
         return np.array([0, n_points])
-    offsets = np.array(values)
+    try:
+        offsets = np.array(values)
+    except ValueError:  # rows of different lengths
+        offsets = np.empty(0)
     if offsets.dtype.kind not in "iu" or offsets.ndim != 1 or not offsets.size:
         raise ValueError(f"offsets must be one or more whole numbers, not {values!r:.60}")
+    if is_partly_masked(values):
+        raise ValueError("offsets must not be masked")
     offsets = offsets.astype(np.int64)
     if offsets[0] != 0 or offsets[-1] != n_points or np.any(np.diff(offsets) < 0):
         raise ValueError(
@@ -213,18 +219,35 @@ def _offsets(values: Any, n_points: int) -> np.ndarray:
     return offsets
 
 
-def _light_curve(
-    number: int, columns: Mapping[str, Any], rows: slice, meta: Mapping[str, Any]
-) -> LightCurve:
+def _metas(given: Any, n: int) -> list[Any]:
+    """An entry for each of n light curves."""
+    if given is None:
+        return [None] * n
+    if isinstance(given, (str, Mapping)) or not isinstance(given, Iterable):
+        raise TypeError(f"meta must be a sequence of mappings, not {type(given).__name__}")
+    metas = list(given) or [None] * n
+    if len(metas) != n:
+        raise ValueError(
+            f"meta must have an entry for each of {counted(n, 'light curve')}, not {len(metas)}"
+        )
+    return metas
+
+
+def _light_curve(number: int, columns: Mapping[str, Any], rows: slice, meta: Any) -> LightCurve:
     own: dict[str, Any] = {
         name: None if column is None else column[rows] for name, column in columns.items()
     }
-    if own["flux_err"] is not None and np.all(np.isnan(own["flux_err"])):
+    if own["flux_err"] is not None and _are_unknown(own["flux_err"]):
         own["flux_err"] = None
     try:
         return LightCurve(**own, meta=meta)
-    except ValueError as error:
-        raise ValueError(f"light curve {number}: {error}") from error
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"light curve {number}: {error}") from error
+
+
+def _are_unknown(flux_err: np.ndarray) -> bool:
+    is_readable = flux_err.dtype.kind == "f" and not is_partly_masked(flux_err)
+    return is_readable and bool(np.all(np.isnan(flux_err)))
 
 
 def _concatenated(light_curves: Sequence[LightCurve]) -> dict[str, Any]:

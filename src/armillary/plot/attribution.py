@@ -25,6 +25,8 @@ PLAIN_BELOW = 0.05
 LEAST_AREA, MOST_AREA = 6.0, 60.0
 #: More transits than this are drawn as a line without bars.
 MOST_BARS = 120
+#: At most so many of them are named by their number.
+MOST_NUMBERS = 9
 
 
 class _Shown(NamedTuple):
@@ -69,9 +71,10 @@ def plot_attribution(
     Notes
     -----
     Points that raise the score are orange, those that lower it blue, and the larger the more
-    they do; points that do next to nothing are small and grey. Long gaps are cut out of the time
-    axis (:func:`armillary.plot.timeline.stretches`). Points far outside the range of the others
-    are not in the picture, unless they contribute.
+    they do; points that do next to nothing are small and grey. Transits have the numbers of the
+    table of transits, 0 for the one at t0; those that nobody saw are left out. Long gaps are cut
+    out of the time axis (:func:`armillary.plot.timeline.stretches`). Points far outside the range
+    of the others are not in the picture, unless they contribute.
 
     Examples
     --------
@@ -209,19 +212,37 @@ def _label_flux(axes: Axes, points: _Shown) -> None:
 # ------------------------------------------------------------------ transits
 
 
+class _Transits(NamedTuple):
+    """Transits as they are drawn: number, own contribution, and that of all up to each."""
+
+    number: np.ndarray
+    own: np.ndarray
+    total: np.ndarray
+
+
+def _transits(attribution: Attribution) -> _Transits:
+    """Those with points inside; all that points are nearest to, if nobody saw one.
+
+    What the points around a transit that nobody saw contribute is in the sum up to the transit
+    before it, or to the first.
+    """
+    seen = np.flatnonzero(attribution.transit_points)
+    drawn = seen if len(seen) else np.arange(len(attribution.transits))
+    own = attribution.transit_contribution
+    before_next = np.append(drawn[1:] - 1, len(own) - 1)
+    return _Transits(attribution.transits[drawn], own[drawn], np.cumsum(own)[before_next])
+
+
 def _draw_transits(axes: Axes, attribution: Attribution) -> None:
     """What each transit contributes, and the sum of all up to it."""
-    from matplotlib.ticker import MaxNLocator
-
-    parts = attribution.transit_contribution
-    total = np.cumsum(parts)
-    order = np.arange(1, len(parts) + 1)
-    is_few = len(parts) <= MOST_BARS
+    number, own, total = _transits(attribution)
+    order = np.arange(len(number))
+    is_few = len(number) <= MOST_BARS
     if is_few:
-        colours = np.where(parts >= 0, SIGNAL, SPECTRUM)
-        bars = axes.bar(order, parts, color=colours, alpha=0.8)
+        colours = np.where(own >= 0, SIGNAL, SPECTRUM)
+        bars = axes.bar(order, own, color=colours, alpha=0.8)
         # The legend has the colour of the strongest.
-        bars[int(np.argmax(np.abs(parts)))].set_label("one transit")
+        bars[int(np.argmax(np.abs(own)))].set_label("one transit")
     axes.plot(
         order,
         total,
@@ -232,11 +253,24 @@ def _draw_transits(axes: Axes, attribution: Attribution) -> None:
         gid="cumulative",
     )
     axes.axhline(attribution.score, color=FAINT, linewidth=1.2, zorder=0)
-    axes.set_ylim(*_heights(np.concatenate([parts, total])))
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    axes.set_xlabel("transits near points, in the order of time")
+    axes.set_ylim(*_heights(np.concatenate([own, total])))
+    _number_transits(axes, number)
+    axes.set_xlabel("number of the transit, in the order of time")
     axes.set_ylabel("contribution to the score")
-    axes.legend(loc="upper left", fontsize=11, edgecolor="none", framealpha=0.85)
+    # Above the axes, where it hides no bar.
+    axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, fontsize=11, frameon=False)
+
+
+def _number_transits(axes: Axes, number: np.ndarray) -> None:
+    """Name the transits that are drawn at 0, 1, 2, ... by their numbers, as tables do."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    def name(position: float, _: Any) -> str:
+        is_transit = 0 <= position < len(number)
+        return f"{number[int(position)]}".replace("-", "\u2212") if is_transit else ""
+
+    axes.xaxis.set_major_locator(MaxNLocator(MOST_NUMBERS, integer=True, min_n_ticks=1))
+    axes.xaxis.set_major_formatter(FuncFormatter(name))
 
 
 def _heights(drawn: np.ndarray) -> tuple[float, float]:

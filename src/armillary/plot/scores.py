@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 #: What scores can be drawn against, with labels.
 PARAMETERS = {"period": "period [d]", "t0": "t0 [d]", "duration": "duration [d]"}
 MINUTES_PER_DAY = 1440.0
+#: Intervals between the numbers on the horizontal axis: as many as long numbers leave room for.
+MOST_INTERVALS = 4
 
 
 def plot_template_scores(
@@ -85,6 +87,9 @@ def plot_template_scores(
         )
         axes.plot([getattr(best, name)], [best.score], color=SIGNAL, marker="o", label="best")
         axes.ticklabel_format(useOffset=False)
+        # A t0 in BJD is a long number: written out, and few of them side by side.
+        axes.ticklabel_format(axis="x", style="plain")
+        axes.locator_params(axis="x", nbins=MOST_INTERVALS)
         axes.set_xlabel(PARAMETERS[name])
         axes.set_ylabel("score")
         axes.legend(fontsize=11, edgecolor="none", framealpha=0.85)

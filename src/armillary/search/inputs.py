@@ -8,6 +8,7 @@ a device are read, cleaned and kept there.
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from ..plugins.arrays import (
     require_current_device,
     require_host,
 )
+from .unchanging import Unchanging
 
 if TYPE_CHECKING:
     from ..io import LightCurve
@@ -41,7 +43,7 @@ _DAY_FORMATS = ("jd", "mjd", "bkjd", "btjd")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SearchInput:
+class SearchInput(Unchanging):
     """A light curve ready for a search: sorted, finite, float64, in days.
 
     ``time`` is relative to ``epoch``, the first time of the caller's. ``n_dropped`` counts
@@ -66,12 +68,9 @@ class SearchInput:
 
     def on_host(self) -> SearchInput:
         """The same with its arrays on the host."""
-        return replace(
-            self,
-            time=on_host(self.time),
-            flux=on_host(self.flux),
-            flux_err=on_host(self.flux_err),
-        )
+        arrays = {name: on_host(getattr(self, name)) for name in ("time", "flux", "flux_err")}
+        read_only(*arrays.values())
+        return replace(self, **arrays)
 
 
 def search_input(time: Any, flux: Any = None, flux_err: Any = None) -> SearchInput:
@@ -169,15 +168,28 @@ def as_light_curve(value: Any) -> LightCurve:
     Raises
     ------
     ValueError
-        If it is an array, so that its fluxes are missing, or no reader takes it.
+        If it is an array, so that its fluxes are missing, or many light curves; if no reader
+        takes it.
     """
     from ..io import LightCurve, read_light_curve
 
     if isinstance(value, LightCurve):
         return value
+    if _are_many(value):
+        raise ValueError("these are many light curves, and this takes one; search.bls takes many")
     if isinstance(value, (np.ndarray, list, tuple, float, int)) or array_kind(value) != HOST:
         raise ValueError("flux is missing: pass time and flux, or a light curve")
     return read_light_curve(value)
+
+
+def _are_many(value: Any) -> bool:
+    """Whether something holds light curves, or paths of them."""
+    from ..io import LightCurve, LightCurves
+
+    if isinstance(value, LightCurves):
+        return True
+    one = (LightCurve, str, os.PathLike)
+    return isinstance(value, (list, tuple)) and any(isinstance(each, one) for each in value)
 
 
 def _times(time: Any) -> tuple[np.ndarray, str | None]:

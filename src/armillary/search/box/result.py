@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..._saved import load_arrays, save_arrays
-from ...plugins.arrays import HOST, array_kind, namespace, on_host
+from ...plugins.arrays import HOST, array_kind, namespace, on_host, read_only
 from ...plugins.records import Provenance
 from ..inputs import SearchInput
 from ..saved import description, flux_unit, light_curve_arrays, light_curve_of
+from ..unchanging import Unchanging
 from .refine import SAME_TIME, Box, UnbinnedSearch
 from .statistics import signal_detection_efficiency
 
@@ -103,11 +104,12 @@ class Peak:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Periodogram:
+class Periodogram(Unchanging):
     """The result of a box search: one entry per period, in the order of the input grid.
 
     A period without a dimming has ``delta_chi2`` 0 and NaN elsewhere; one for which no
-    duration was short enough has NaN everywhere. All arrays on the host are read-only.
+    duration was short enough has NaN everywhere. All arrays that it keeps on the host are
+    read-only.
 
     Where the light curve is on a device, so are ``delta_chi2`` to ``level``, ``snr`` and
     ``relative_depth``. Everything else (``sde``, peaks, tables, files, pictures, ``repr``) is
@@ -177,9 +179,11 @@ class Periodogram:
         182 periods it is ``(SR - mean(SR)) / std(SR)``.
         """
         host = self.on_host()
-        return signal_detection_efficiency(
+        sde = signal_detection_efficiency(
             host.period, host.delta_chi2, host._unbinned.chi2_constant
         )
+        read_only(sde)
+        return sde
 
     @property
     def n_used(self) -> int:
@@ -203,6 +207,7 @@ class Periodogram:
     @cached_property
     def _host_copy(self) -> Periodogram:
         arrays = {name: on_host(getattr(self, name)) for name in RESULTS}
+        read_only(*arrays.values())
         return replace(self, **arrays, light_curve=self.light_curve.on_host())
 
     # ------------------------------------------------------------ peaks
@@ -414,11 +419,6 @@ class Periodogram:
 
         host = self.on_host()
         return plot_periodogram(host, host.best if peak is None else peak, **options)
-
-    def __getstate__(self) -> dict[str, Any]:
-        # What is derived is derived again.
-        derived = ("sde", "best", "_unbinned", "_host_copy")
-        return {k: v for k, v in self.__dict__.items() if k not in derived}
 
     def __repr__(self) -> str:
         lc = self.light_curve

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from ...plugins.arrays import on_host, read_only
-from ..inputs import days
 from .attribution import Attribution
-from .candidates import Candidates, read_candidate, read_candidates
+from .candidates import read_candidate, read_candidates
 from .reference import DEFAULT_SHARPNESS
 from .result import TemplateScores
 from .scan import T0Scan
+from .scanning import DEFAULT_SCAN, highest, scores_along, t0_grid
 from .scoring import scoring
-
-#: Fewest and usual number of t0 in a scan.
-MIN_SCAN, DEFAULT_SCAN = 21, 81
-#: Where a scan ends by default is half a duration from its middle, between these limits (days).
-LEAST_HALF_SPAN, MOST_HALF_SPAN = 10.0 / 1440.0, 120.0 / 1440.0
 
 
 def template_score(
@@ -148,7 +141,8 @@ def scan_t0(
     """Scan the mid-transit of a candidate around where it is thought to be.
 
     The highest score of an even grid is refined by the parabola through it and its two
-    neighbours, if that raises the score.
+    neighbours, if that raises the score. One at an end of the grid is not: the score may rise on
+    beyond it, and ``at_end`` of the result says so.
 
     Parameters
     ----------
@@ -191,23 +185,9 @@ def scan_t0(
     """
     asked = scoring(time, flux, flux_err, sharpness, backend, cache, threads, progress)
     candidate = read_candidate(period, t0, duration)
-    grid = candidate.t0[0] + _offsets(n, half_span, float(candidate.duration[0]))
-    arrays, provenance = asked.scores(_moved(candidate, grid))
-    score = on_host(arrays["score"])
-    if np.isnan(score).all():
-        raise ValueError(
-            f"no t0 within {grid[-1] - candidate.t0[0]:.3g} d of {candidate.t0[0]:.6f} has points "
-            f"in and out of transit; there is nothing to scan"
-        )
-    best_t0, best_score = float(grid[np.nanargmax(score)]), float(np.nanmax(score))
-    refined_t0 = _top_of_parabola(grid, score)
-    if refined_t0 is not None:
-        # One score more; the progress is that of the grid.
-        quiet = replace(asked, progress=None)
-        refined, _ = quiet.scores(_moved(candidate, np.array([refined_t0])))
-        refined_score = float(refined["score"][0])
-        if refined_score > best_score:
-            best_t0, best_score = refined_t0, refined_score
+    grid = t0_grid(candidate, n, half_span)
+    score, provenance = scores_along(asked, candidate, grid)
+    best_t0, best_score = highest(asked, candidate, grid, score)
     return T0Scan(
         t0=grid,
         score=score,
@@ -295,45 +275,3 @@ def attribute(
         light_curve=asked.light_curve,
         provenance=provenance,
     )
-
-
-# ------------------------------------------------------------------ the scan
-
-
-def _offsets(n: Any, half_span: Any, duration: float) -> np.ndarray:
-    """Where the grid of a scan lies, relative to its middle (days)."""
-    if isinstance(n, bool) or not hasattr(n, "__index__") or n < MIN_SCAN or n % 2 == 0:
-        raise ValueError(f"n must be an odd whole number of at least {MIN_SCAN}, not {n!r}")
-    middle = int(n) // 2
-    steps = np.arange(-middle, middle + 1) / middle
-    return _half_span(half_span, duration) * steps
-
-
-def _half_span(half_span: Any, duration: float) -> float:
-    if half_span is None:
-        return float(np.clip(0.5 * duration, LEAST_HALF_SPAN, MOST_HALF_SPAN))
-    value = days("half_span", half_span)
-    if np.ndim(value) or not (np.isfinite(value) and value > 0):
-        raise ValueError(f"half_span must be a positive number (days), not {half_span!r}")
-    return float(value)
-
-
-def _moved(candidate: Candidates, t0: np.ndarray) -> Candidates:
-    """The candidate at other mid-transits."""
-    period, duration = (
-        np.full(len(t0), array[0]) for array in (candidate.period, candidate.duration)
-    )
-    read_only(period, t0, duration)
-    return Candidates(period, t0, duration)
-
-
-def _top_of_parabola(grid: np.ndarray, score: np.ndarray) -> float | None:
-    """Where the parabola through the highest score and its neighbours is highest."""
-    i = int(np.nanargmax(score))
-    if not 0 < i < len(score) - 1:
-        return None
-    before, top, after = score[i - 1 : i + 2]
-    curvature = before - 2.0 * top + after
-    if not curvature < 0:  # a plateau, or an unknown neighbour
-        return None
-    return float(grid[i] + 0.5 * (before - after) / curvature * (grid[i + 1] - grid[i]))

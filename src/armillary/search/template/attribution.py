@@ -12,10 +12,11 @@ from scipy.special import expit
 
 from ..._saved import load_arrays, save_arrays
 from ..._words import counted
-from ...plugins.arrays import HOST, array_kind, on_host
+from ...plugins.arrays import HOST, array_kind, on_host, read_only
 from ...plugins.records import Provenance
 from ..inputs import SearchInput
 from ..saved import description, flux_unit, in_words, light_curve_arrays, light_curve_of
+from ..unchanging import Unchanging
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -27,8 +28,10 @@ NUMBERS = ("period", "t0", "duration", "score", "depth", "depth_err", "level", "
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Attribution:
+class Attribution(Unchanging):
     """What each point contributes to the score of a candidate.
+
+    All arrays that it keeps on the host are read-only.
 
     Where the light curve is on a device, so is ``contribution``. Everything else is made on the
     host, of a copy that is taken when it is first needed.
@@ -70,6 +73,7 @@ class Attribution:
     @cached_property
     def _host_copy(self) -> Attribution:
         contribution = on_host(self.contribution)
+        read_only(contribution)
         return replace(self, contribution=contribution, light_curve=self.light_curve.on_host())
 
     # ------------------------------------------------------------ point by point
@@ -82,12 +86,16 @@ class Attribution:
     @cached_property
     def transit(self) -> np.ndarray:
         """Number of the transit nearest to each point, 0 for the one at ``t0``; int64, (n,)."""
-        return np.floor(self._elapsed / self.period + 0.5).astype(np.int64)
+        transit = np.floor(self._elapsed / self.period + 0.5).astype(np.int64)
+        read_only(transit)
+        return transit
 
     @cached_property
     def offset(self) -> np.ndarray:
         """Days of each point from the nearest mid-transit, negative before it; shape (n,)."""
-        return self._elapsed - self.transit * self.period
+        offset = self._elapsed - self.transit * self.period
+        read_only(offset)
+        return offset
 
     @property
     def _elapsed(self) -> np.ndarray:
@@ -128,12 +136,14 @@ class Attribution:
     @property
     def n_transits(self) -> int:
         """Transits with points within half a duration."""
-        return len(np.unique(self.transit[self._inside]))
+        return int(np.count_nonzero(self.transit_points))
 
     @property
-    def _inside(self) -> np.ndarray:
-        """True for points within half a duration of a mid-transit."""
-        return np.abs(self.offset) <= 0.5 * self.duration
+    def transit_points(self) -> np.ndarray:
+        """How many points are within half a duration of each of :attr:`transits`; shape (k,)."""
+        transits, own = np.unique(self.transit, return_inverse=True)
+        inside = np.abs(self.offset) <= 0.5 * self.duration
+        return np.bincount(own[inside], minlength=len(transits))
 
     @property
     def transit_contribution(self) -> np.ndarray:
@@ -172,11 +182,11 @@ class Attribution:
         from astropy import units
         from astropy.table import QTable
 
-        transits, own = np.unique(self.transit, return_inverse=True)
+        transits = self.transits
         columns = {
             "transit": transits,
             "t0": (self.t0 + transits * self.period) * units.day,
-            "n_points": np.bincount(own[self._inside], minlength=len(transits)),
+            "n_points": self.transit_points,
             "contribution": self.transit_contribution,
         }
         return QTable(columns, meta=self._meta())
@@ -238,16 +248,12 @@ class Attribution:
 
         return plot_attribution(self, **options)
 
-    def __getstate__(self) -> dict[str, Any]:
-        # What is derived is derived again.
-        derived = ("transit", "offset", "_host_copy")
-        return {k: v for k, v in self.__dict__.items() if k not in derived}
-
     def __repr__(self) -> str:
         return (
             f"Attribution of a score of {self.score:.2f} in {in_words(self.light_curve)}\n"
             f"  period {self.period:.6f} d, t0 {self.t0:.5f}, duration {24 * self.duration:.2f} h\n"
             f"  {counted(self.n_transits, 'transit')}, of which the strongest contributes "
-            f"{self.transit_contribution.max():.2f}; {self.n_effective:,.0f} effective points\n"
+            f"{self.transit_contribution.max():.2f}; "
+            f"{counted(round(self.n_effective), 'effective point')}\n"
             f"  {self.provenance}"
         )

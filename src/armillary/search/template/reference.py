@@ -47,8 +47,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import expit
 
-#: Sharpness of the edges, where the caller does not say: a transit of duration d then rises from
-#: T = 0.1 to 0.9 within 0.03 d.
+#: Sharpness of the edges, where the caller does not say: a template then rises from T = 0.1 to 0.9
+#: within 0.03 of its duration.
 DEFAULT_SHARPNESS = 150.0
 #: Part of the total weight below which A is rounding, or a handful of the faintest edges.
 MIN_WEIGHT_FRACTION = 1e-9

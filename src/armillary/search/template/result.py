@@ -12,10 +12,11 @@ from scipy.special import softmax
 
 from ..._saved import load_arrays, save_arrays
 from ..._words import counted
-from ...plugins.arrays import HOST, array_kind, on_host
+from ...plugins.arrays import HOST, array_kind, on_host, read_only
 from ...plugins.records import Provenance
 from ..inputs import SearchInput
 from ..saved import description, flux_unit, in_words, light_curve_arrays, light_curve_of
+from ..unchanging import Unchanging
 from .candidates import positive_number
 
 if TYPE_CHECKING:
@@ -69,11 +70,11 @@ class TemplateScore:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class TemplateScores:
+class TemplateScores(Unchanging):
     """Scores of candidates, one entry each, in their order.
 
-    A candidate with next to no weight in transit, or out of it, has NaN. All arrays on the host
-    are read-only.
+    A candidate with next to no weight in transit, or out of it, has NaN. All arrays that it
+    keeps on the host are read-only.
 
     Where the light curve is on a device, so are ``score`` to ``gradient``. Everything else (the
     best, weights, tables, files, ``repr``) is made on the host, of a copy that is taken when it is
@@ -162,6 +163,7 @@ class TemplateScores:
     @cached_property
     def _host_copy(self) -> TemplateScores:
         arrays = {name: on_host(getattr(self, name)) for name in (*RESULTS, "gradient")}
+        read_only(*arrays.values())
         return replace(self, **arrays, light_curve=self.light_curve.on_host())
 
     def to_table(self) -> QTable:
@@ -249,10 +251,6 @@ class TemplateScores:
         from ...plot.scores import plot_template_scores
 
         return plot_template_scores(self, **options)
-
-    def __getstate__(self) -> dict[str, Any]:
-        # What is derived is derived again.
-        return {k: v for k, v in self.__dict__.items() if k != "_host_copy"}
 
     def __repr__(self) -> str:
         n = counted(len(self.period), "candidate")

@@ -12,6 +12,7 @@ from ..._saved import load_arrays, save_arrays
 from ...plugins.records import Provenance
 from ..inputs import SearchInput
 from ..saved import description, in_words, light_curve_arrays, light_curve_of
+from ..unchanging import Unchanging
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -23,10 +24,11 @@ NUMBERS = ("period", "duration", "best_t0", "best_score", "sharpness")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class T0Scan:
+class T0Scan(Unchanging):
     """Scores of a candidate along its mid-transit.
 
-    The few numbers of the grid are on the host, wherever the light curve is.
+    The few numbers of the grid are on the host, wherever the light curve is. All arrays that
+    it keeps on the host are read-only.
 
     Attributes
     ----------
@@ -35,7 +37,8 @@ class T0Scan:
     score : ndarray, shape (n,)
         Score at each; NaN where there is next to no weight in transit, or out of it.
     best_t0, best_score : float
-        The highest score: of the grid, or of the parabola through its highest, if higher.
+        The highest score: of the grid, or of the parabola through its highest, if higher. It may
+        be where the scan ends (:attr:`at_end`).
     period, duration : float
         The candidate (days).
     sharpness : float
@@ -70,6 +73,11 @@ class T0Scan:
     def gain(self) -> float:
         """How much the score rises from the t0 that was given to the best."""
         return self.best_score - self.given_score
+
+    @property
+    def at_end(self) -> bool:
+        """Whether the best t0 is where the scan ends, so that a better one may be beyond."""
+        return self.best_t0 in (self.t0[0], self.t0[-1])
 
     def to_table(self) -> QTable:
         """The grid as an astropy ``QTable``: ``t0``, ``score``; the rest is in ``meta``."""
@@ -136,11 +144,12 @@ class T0Scan:
         return plot_t0_scan(self, **options)
 
     def __repr__(self) -> str:
+        ending = " (where the scan ends)" if self.at_end else ""
         return (
             f"T0Scan of {len(self.t0)} t0 from {self.t0[0]:.5f} to {self.t0[-1]:.5f} in "
             f"{in_words(self.light_curve)}\n"
             f"  period {self.period:.6f} d, duration {24 * self.duration:.2f} h\n"
-            f"  best: t0 {self.best_t0:.5f}, score {self.best_score:.2f}; given: t0 "
+            f"  best: t0 {self.best_t0:.5f}{ending}, score {self.best_score:.2f}; given: t0 "
             f"{self.given_t0:.5f}, score {self.given_score:.2f}\n"
             f"  {self.provenance}"
         )
