@@ -42,7 +42,9 @@ class NearPoints:
 
     def sums(self, values: np.ndarray) -> np.ndarray:
         """Sum of the values for each candidate."""
-        return np.bincount(self.candidate, values, minlength=self.n_candidates)
+        # Of no values at all, bincount makes whole numbers.
+        sums = np.bincount(self.candidate, values, minlength=self.n_candidates)
+        return sums.astype(np.float64, copy=False)
 
     def rows(self, values: np.ndarray, last: np.ndarray | float) -> np.ndarray:
         """A row for each candidate: its values, zeros up to the longest row, and one value more."""
