@@ -28,6 +28,7 @@ from typing import Any
 import pytest
 
 import armillary
+from armillary.plugins.registry import get_registry
 from armillary.testing import checks
 from armillary.testing.kit import SUITES
 
@@ -55,6 +56,8 @@ repository.
 ``cupy_on_host`` is ``cupy`` with its kernels compiled for the CPU, which is how they are tested
 where there is no GPU.
 """
+#: What every backend computes with.
+ALWAYS = ("numpy", "scipy", "astropy")
 #: What can become of a check; the words of the page.
 OUTCOMES = ("passed", "waived", "skipped")
 
@@ -138,7 +141,7 @@ def completed(results: Iterable[Result], elsewhere: Iterable[Result]) -> list[Re
 def page(results: Iterable[Result], machine: str) -> str:
     """The whole page."""
     results = list(results)
-    parts = [INTRODUCTION, f"Written on {machine}, with {versions()}.\n"]
+    parts = [INTRODUCTION, f"Written on {machine}, with {versions(results)}.\n", unchecked()]
     parts.append(summary(results))
     parts += [section(operation, results) for operation in SUITES]
     return "\n".join(parts)
@@ -217,10 +220,28 @@ def _literal(text: str) -> str:
     return text if text.endswith(".") else f"{text}."
 
 
-def versions() -> str:
-    """Of what computed here."""
-    others = (f"{name} {version(name)}" for name in ("numpy", "scipy", "astropy"))
+def unchecked() -> str:
+    """The paragraph that says which operations have no checks."""
+    names = [f"``{name}``" for name in get_registry().operations if name not in SUITES]
+    return f"There are no checks of {', '.join(names)}.\n" if names else ""
+
+
+def versions(results: Iterable[Result]) -> str:
+    """Of what computed here: armillary, what it is made of, and what backends here depend on."""
+    names = [*ALWAYS, *sorted(_dependencies(results) - set(ALWAYS))]
+    others = (f"{name} {version(name)}" for name in names)
     return ", ".join([f"armillary {armillary.__version__}", *others])
+
+
+def _dependencies(results: Iterable[Result]) -> set[str]:
+    """What the backends that ran here say that their results depend on."""
+    ran = {(r.operation, r.backend) for r in results if r.outcome != "skipped" and not r.machine}
+    records = [
+        registered.record
+        for operation, backend in ran
+        if (registered := get_registry().backends(operation).get(backend)) is not None
+    ]
+    return {name for record in records for name in record.depends}
 
 
 def here() -> str:

@@ -70,7 +70,14 @@ def test_conveniences_are_passed_where_named_and_dropped_where_not(backend):
     plan = named()
     assert call(plan, {}, {}, {"threads": 3, "progress": print}) == 3
     backend(lambda progress: progress)
-    assert call(named(), {}, {}, {"threads": 3, "progress": print}) is print
+    assert call(named(), {}, {}, {"threads": 3, "progress": None}) is None
+
+
+def test_a_callback_is_told_what_a_target_tells_it(backend):
+    told = []
+    backend(lambda progress: progress(1, 4))
+    call(named(), {}, {}, {"progress": lambda *amounts: told.append(amounts)})
+    assert told == [(1, 4)]
 
 
 def test_an_option_is_passed_where_named_default_or_not(backend):
@@ -92,6 +99,20 @@ def test_an_option_is_never_silently_ignored(backend, function):
     for words in ("oversample=20", "'twin'", "twin-dist 1.0", "backend='twin' in the call"):
         assert words in str(caught.value)
     assert "supported by 'cpu', 'reference'" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (np.linspace(1.0, 9.0, 40), r"right_radius=an array of shape \(40,\); it is supported by"),
+        (list(range(1000)), r"right_radius=\[0, 1, 2, .{200,300} \.\.\.; it is supported by"),
+    ],
+    ids=["array", "list"],
+)
+def test_a_value_that_is_refused_is_told_in_brief(backend, value, words):
+    backend(lambda: None)
+    with pytest.raises(UnsupportedOption, match=words):
+        call(named(), {}, {"right_radius": (value, None)}, {})
 
 
 def test_the_front_door_refuses_an_option_that_the_backend_lacks(backend, twin):
@@ -193,6 +214,41 @@ def test_the_panic_of_a_target_is_its_own_with_a_note(backend, twin):
     assert "backend='twin' in the call" in caught.value.__notes__[0]
 
 
+class Enough(BaseException):
+    """What a callback raises that has seen enough."""
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, SystemExit, Enough])
+@pytest.mark.parametrize(("run", "given"), [(call, {}), (call_batch, [{}])])
+def test_what_a_callback_raises_is_not_blamed_on_the_plugin(batch, kind, run, given):
+    error = kind("mine")
+
+    def progress(done, total):
+        raise error
+
+    plan = batch(lambda calls, progress: progress(0, 1), lambda progress: progress(0, 1))
+    with pytest.raises(kind) as caught:
+        run(plan, given, {}, {"progress": progress})
+    assert caught.value is error
+    assert not hasattr(error, "__notes__")
+
+
+def test_what_a_plugin_makes_of_the_error_of_a_callback_is_its_own(backend):
+    def bls(progress):
+        try:
+            progress(0, 1)
+        except RuntimeError as error:
+            raise ValueError("by the plugin") from error
+
+    def progress(done, total):
+        raise RuntimeError("mine")
+
+    backend(bls)
+    with pytest.raises(ValueError, match="by the plugin") as caught:
+        call(named(), {}, {}, {"progress": progress})
+    assert "raised by search.bls backend 'twin'" in caught.value.__notes__[0]
+
+
 def test_an_interrupt_passes_a_target_untouched(backend, twin):
     def bls(time, **_):
         raise KeyboardInterrupt
@@ -291,8 +347,8 @@ def _taking_all(function):
 def batch(install, plugin, record, module):
     """Install a backend ``twin`` whose batch function this is; give its plan."""
 
-    def make(function):
-        module("twin_package", bls=reference.bls, bls_batch=function)
+    def make(function, target=reference.bls):
+        module("twin_package", bls=target, bls_batch=function)
         fields = {"target": "twin_package:bls", "batch": "twin_package:bls_batch"}
         install(plugin("twin-dist", record("twin", **fields)))
         return named()

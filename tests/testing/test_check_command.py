@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from armillary.cli.check import check
+from armillary.cli.check import check, parse_waivers
 from armillary.plugins import Implementation
 from armillary.plugins.records import Registered
 from armillary.plugins.registry import Blocked, Conflict, Failure, get_registry
@@ -35,6 +36,22 @@ def run() -> Callable[..., tuple[int, str]]:
 def doubled(time, flux, flux_err, period, duration, duration_start, duration_stop, oversample=10):  # type: ignore[no-untyped-def]
     found = right(time, flux, flux_err, period, duration, duration_start, duration_stop, oversample)
     return found | {"level": 2 * found["level"]}
+
+
+class Codec:
+    """A codec that is right: zlib, and a checksum of what it stored."""
+
+    name = "fake"
+
+    def encode(self, data, itemsize):  # type: ignore[no-untyped-def]
+        packed = zlib.compress(data, 1)
+        stored = zlib.crc32(packed).to_bytes(4, "big") + packed
+        return stored if len(stored) < len(data) else None
+
+    def decode(self, stored, into):  # type: ignore[no-untyped-def]
+        if len(stored) < 4 or stored[:4] != zlib.crc32(stored[4:]).to_bytes(4, "big"):
+            raise ValueError("the stored bytes are damaged")
+        into[:] = zlib.decompress(stored[4:])
 
 
 #: What a backend with twice the level gets wrong.
@@ -86,6 +103,35 @@ def test_a_needless_waiver_ends_with_status_1(
     assert (status, outcomes["provenance"]) == (1, "unexpectedly passed")
 
 
+def registered(operation: str, name: str) -> Registered:
+    record = Implementation(operation=operation, name=name, target="nobody:no", api=1)
+    return Registered(record, "armillary-fake", "1.0")
+
+
+SEARCH, NEAREST = registered("search.bls", "fake"), registered("crossmatch.nearest", "fake")
+OTHER = registered("search.bls", "other")
+
+
+@pytest.mark.parametrize(
+    ("waiver", "meant"),
+    [
+        ("every_duration=it is known", {SEARCH, OTHER}),
+        ("poles=it is known", {NEAREST}),
+        ("provenance=it is known", {SEARCH, NEAREST, OTHER}),
+        ("fake:every_duration=it is known", {SEARCH}),
+        ("fake:provenance=it is known", {SEARCH, NEAREST}),
+        ("search.bls:provenance=it is known", {SEARCH, OTHER}),
+        ("crossmatch.nearest:provenance=it is known", {NEAREST}),
+    ],
+)
+def test_a_waiver_is_for_the_backends_named_whose_operation_has_the_check(
+    waiver: str, meant: set[Registered]
+) -> None:
+    waivers = parse_waivers([waiver], [SEARCH, NEAREST, OTHER])
+    assert {backend for backend, waived in waivers.items() if waived} == meant
+    assert {tuple(waived.values()) for waived in waivers.values()} <= {(), ("it is known",)}
+
+
 def test_nothing_that_could_run_is_no_success(
     run: Callable[..., tuple[int, str]], register: Callable[..., str]
 ) -> None:
@@ -124,6 +170,46 @@ def test_a_backend_cannot_end_the_command(
     status, text = run("armillary-fake")
     assert status == 1
     assert "tried to end the process" in text
+
+
+# ------------------------------------------------------------------ what has no checks
+
+
+def test_a_converter_is_named_as_one_without_checks_and_ends_with_status_1(
+    run: Callable[..., tuple[int, str]], register: Callable[..., str]
+) -> None:
+    register(dict, operation="convert.catalog")
+    for name in ("armillary-fake", "fake"):
+        status, text = run(name)
+        assert status == 1
+        assert "not checked: convert.catalog 'fake': there are no checks for it" in text
+        assert "nothing was checked" in text
+    status, text = run("armillary-fake", "--json")
+    report = json.loads(text)
+    assert (status, report["healthy"], report["backends"]) == (1, False, [])
+    assert [u["operation"] for u in report["unchecked"]] == ["convert.catalog"]
+
+
+def test_what_has_no_checks_is_no_failure_of_what_has_them(
+    run: Callable[..., tuple[int, str]], register: Callable[..., str]
+) -> None:
+    register(Codec, operation="cache.codec")
+    get_registry().implementations["convert.catalog"]["fake"] = registered(
+        "convert.catalog", "fake"
+    )
+    status, text = run("armillary-fake")
+    assert status == 0
+    assert "not checked: convert.catalog 'fake': there are no checks for it" in text
+    assert f"{len(checks('cache.codec'))} passed" in text
+
+
+def test_nothing_can_be_waived_of_what_has_no_checks(
+    run: Callable[..., tuple[int, str]], register: Callable[..., str]
+) -> None:
+    register(dict, operation="convert.catalog")
+    status, text = run("fake", "--waive", "provenance=x")
+    assert status == 1
+    assert "'provenance', which is no check of what was asked for, which has none" in text
 
 
 # ------------------------------------------------------------------ what is not there
@@ -229,8 +315,10 @@ def test_why_a_distribution_has_no_backend_is_told(
     [
         (["nobody"], "'nobody' is neither a distribution nor a backend"),
         (["cpu", "--waive", "provenance"], "--waive must be"),
-        (["cpu", "--waive", "gpu:provenance=x"], "--waive names the backend 'gpu'"),
-        (["cpu", "--waive", "speed=x"], "'speed', which is no check"),
+        (["cpu", "--waive", "gpu:provenance=x"], "'gpu', which is neither a backend nor an"),
+        (["cpu", "--waive", ":provenance=x"], "'', which is neither a backend nor an"),
+        (["cpu", "--waive", "speed=x"], "'speed', which is no check of convert.visibilities, "),
+        (["cpu", "--waive", "search.bls:poles=x"], "'poles', which is no check of search.bls; the"),
     ],
 )
 def test_what_cannot_be_meant_is_a_sentence(

@@ -11,6 +11,8 @@ from types import ModuleType
 
 import pytest
 
+from armillary.plugins import Implementation
+from armillary.plugins.records import Registered
 from armillary.plugins.registry import get_registry
 from armillary.testing import checks, conformance
 from armillary.testing.kit import SUITES
@@ -132,6 +134,36 @@ def test_how_many_there_are_stands_before_the_tables(script: ModuleType) -> None
         ["`search.bls`_", "``cpu``", "3", "", ""],
         ["", "``mine``", "2", "1", ""],
     ]
+
+
+def test_the_versions_are_of_what_the_backends_that_ran_depend_on(
+    script: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def backend(name: str, *depends: str) -> Registered:
+        record = Implementation(
+            operation="search.bls", name=name, target="nobody:no", api=1, depends=depends
+        )
+        return Registered(record, "armillary-fake", "1.0")
+
+    there = get_registry().implementations["search.bls"]
+    for name, package in (("mine", "pytest"), ("away", "pip"), ("far", "pip")):
+        monkeypatch.setitem(there, name, backend(name, package, "numpy"))
+    text = script.versions(
+        [
+            script.Result("search.bls", "mine", "one", "passed"),
+            script.Result("search.bls", "away", "one", "skipped"),
+            script.Result("search.bls", "far", "one", "passed", machine="another"),
+            script.Result("search.bls", "nobody_on_host", "one", "passed"),
+        ]
+    )
+    names = [part.partition(" ")[0] for part in text.split(", ")]
+    assert names == ["armillary", "numpy", "scipy", "astropy", "pytest"]
+    assert text.endswith(f"pytest {pytest.__version__}")
+
+
+def test_operations_without_checks_are_named(script: ModuleType) -> None:
+    assert script.unchecked() == "There are no checks of ``convert.catalog``.\n"
+    assert script.unchecked() in script.page([], "a machine")
 
 
 def test_what_ran_elsewhere_takes_the_place_of_what_is_skipped_here(script: ModuleType) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
@@ -17,11 +17,13 @@ from rich.text import Text
 from ..plugins.records import Registered
 from ..plugins.registry import Blocked, Conflict, Failure, Registry, get_registry
 from ..plugins.settings import normalized
-from ..testing.kit import SUITES, Outcome, checked_waivers, iterate_checks
+from ..testing.kit import SUITES, Outcome, checks, iterate_checks
 from .messages import say
 
 #: Version of the layout of ``--json``.
 SCHEMA = 1
+#: The form of a waiver.
+WAIVER = "[BACKEND or OPERATION:]CHECK=REASON"
 #: As many checks are named where one sentence is true of several.
 MOST_NAMES = 3
 
@@ -64,6 +66,32 @@ class Missing:
         return [*map(str, self.failures), *map(str, self.conflicts), *kept_out]
 
 
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """All that there is to say of a distribution.
+
+    Attributes
+    ----------
+    reports : list of Report
+        Of each backend that was held to its checks.
+    unchecked : list of Registered
+        Backends of operations that have no checks.
+    missing : Missing
+        What is not there.
+    """
+
+    reports: list[Report]
+    unchecked: list[Registered]
+    missing: Missing
+
+    @property
+    def healthy(self) -> bool:
+        """True if some check ran, none calls for action, and nothing is broken."""
+        outcomes = [outcome for report in self.reports for outcome in report.outcomes]
+        ran = any(outcome.outcome != "skipped" for outcome in outcomes)
+        return ran and all(outcome.good for outcome in outcomes) and not self.missing.broken
+
+
 def check(
     distribution: Annotated[
         str, typer.Argument(help="A distribution, such as armillary-cupy, or a backend's name.")
@@ -71,7 +99,7 @@ def check(
     waive: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="[BACKEND:]CHECK=REASON",
+            metavar=WAIVER,
             help="A check that is known to fail, and why; it must then fail. Repeatable.",
         ),
     ] = None,
@@ -85,22 +113,23 @@ def check(
     console = Console(file=sys.stdout, quiet=as_json)
     # What a plugin prints must not get into the report.
     with contextlib.redirect_stdout(sys.stderr):
-        reports, missing = _run(console, distribution, waive or [])
+        inspection = _run(console, distribution, waive or [])
     if as_json:
-        typer.echo(json.dumps(to_dict(reports, missing), indent=2))
+        typer.echo(json.dumps(to_dict(inspection), indent=2))
     else:
-        console.print(_verdict(reports))
-    if not healthy(reports, missing):
+        console.print(_verdict(inspection.reports))
+    if not inspection.healthy:
         raise typer.Exit(1)
 
 
-def _run(console: Console, distribution: str, waive: Iterable[str]) -> tuple[list[Report], Missing]:
+def _run(console: Console, distribution: str, waive: Iterable[str]) -> Inspection:
     """Check one backend after the other, and show each report as soon as it is there."""
     registry = get_registry()
-    chosen = find_backends(registry, distribution)
+    found = find_backends(registry, distribution)
     missing = find_missing(registry, distribution)
-    if not chosen:
+    if not found:
         raise _refusal(_nothing_found(registry, distribution, missing))
+    chosen = [registered for registered in found if registered.record.operation in SUITES]
     try:
         waivers = parse_waivers(waive, chosen)
     except ValueError as error:
@@ -112,17 +141,17 @@ def _run(console: Console, distribution: str, waive: Iterable[str]) -> tuple[lis
             outcomes = list(iterate_checks(record.operation, record.name, waivers[registered]))
         reports.append(Report(registered, outcomes))
         console.print(_table(reports[-1]), *_messages(reports[-1]), sep="\n")
-    for sentence in missing.sentences:
-        console.print(Text.assemble(("missing: ", "bold red"), sentence))
-    return reports, missing
+    inspection = Inspection(reports, [r for r in found if r not in chosen], missing)
+    for line in _remarks(inspection):
+        console.print(line)
+    return inspection
 
 
 def find_backends(registry: Registry, name: str) -> list[Registered]:
-    """The backends with checks that a distribution registers, or that are called ``name``."""
+    """The backends that a distribution registers, or that are called ``name``."""
     return [
         registered
         for operation in registry.operations
-        if operation in SUITES
         for _, registered in sorted(registry.backends(operation).items())
         if registered.record.name == name or _is(registered, name)
     ]
@@ -151,54 +180,84 @@ def parse_waivers(
 ) -> dict[Registered, dict[str, str]]:
     """What ``--waive`` says, for each backend.
 
+    A waiver is for those of the backends named, or of the operation named, or of all, whose
+    operation has that check.
+
     Raises
     ------
     ValueError
-        If a text is not ``[BACKEND:]CHECK=REASON``, or names no backend or check.
+        If a text is not of the form of a waiver, or names no backend, operation or check.
     """
     waivers: dict[Registered, dict[str, str]] = {registered: {} for registered in chosen}
     for text in texts:
         target, equals, reason = text.partition("=")
-        backend, colon, name = target.strip().rpartition(":")
+        scope, colon, name = target.strip().rpartition(":")
         if not (equals and name and reason.strip()):
-            raise ValueError(f"--waive must be [BACKEND:]CHECK=REASON, not {text!r}")
-        meant = [r for r in waivers if not colon or r.record.name == backend]
-        if not meant:
-            names = ", ".join(r.record.name for r in waivers)
-            raise ValueError(f"--waive names the backend {backend!r}; checked are {names}")
-        for registered in meant:
+            raise ValueError(f"--waive must be {WAIVER}, not {text!r}")
+        named = _in_scope(scope, waivers) if colon else list(waivers)
+        for registered in _with_check(name, named):
             waivers[registered][name] = reason.strip()
-    for registered, waived in waivers.items():
-        checked_waivers(registered.record.operation, waived)
     return waivers
 
 
-def healthy(reports: Iterable[Report], missing: Missing) -> bool:
-    """True if some check ran, none calls for action, and nothing of the distribution is broken."""
-    outcomes = [outcome for report in reports for outcome in report.outcomes]
-    ran = any(outcome.outcome != "skipped" for outcome in outcomes)
-    return ran and all(outcome.good for outcome in outcomes) and not missing.broken
+def _in_scope(scope: str, chosen: Iterable[Registered]) -> list[Registered]:
+    """The backends of that name, or of that operation."""
+    chosen = list(chosen)
+    named = [r for r in chosen if scope in (r.record.name, r.record.operation)]
+    if not named:
+        there = [r.record.name for r in chosen] + [r.record.operation for r in chosen]
+        raise ValueError(
+            f"--waive names {scope!r}, which is neither a backend nor an operation that is "
+            f"checked; checked are {', '.join(dict.fromkeys(there)) or 'none'}"
+        )
+    return named
 
 
-def to_dict(reports: Iterable[Report], missing: Missing) -> dict[str, Any]:
+def _with_check(name: str, named: Iterable[Registered]) -> list[Registered]:
+    """The backends whose operation has a check of that name."""
+    named = list(named)
+    known = {r.record.operation: [c.name for c in checks(r.record.operation)] for r in named}
+    having = [registered for registered in named if name in known[registered.record.operation]]
+    if not having:
+        raise ValueError(f"--waive names {name!r}, which is no check {_of_which(known)}")
+    return having
+
+
+def _of_which(known: Mapping[str, list[str]]) -> str:
+    """Of which operations, and what would be one: too many to be told if it is not of one alone."""
+    if not known:
+        return "of what was asked for, which has none"
+    if len(known) == 1:
+        (operation, names), *_ = known.items()
+        return f"of {operation}; they are {', '.join(names)}"
+    operations = ", ".join(known)
+    return f"of {operations}; name one of these before it, with a colon, to read its checks"
+
+
+def to_dict(inspection: Inspection) -> dict[str, Any]:
     """The whole report as plain values, ready for JSON."""
-    reports = list(reports)
+    missing = inspection.missing
     return {
         "schema": SCHEMA,
-        "healthy": healthy(reports, missing),
+        "healthy": inspection.healthy,
         "backends": [
-            {
-                "operation": report.registered.record.operation,
-                "name": report.registered.record.name,
-                "distribution": report.registered.distribution,
-                "version": report.registered.version,
-                "checks": [_outcome_dict(outcome) for outcome in report.outcomes],
-            }
-            for report in reports
+            _backend_dict(report.registered)
+            | {"checks": [_outcome_dict(outcome) for outcome in report.outcomes]}
+            for report in inspection.reports
         ],
+        "unchecked": [_backend_dict(registered) for registered in inspection.unchecked],
         "failures": [asdict(failure) for failure in missing.failures],
         "conflicts": [_conflict_dict(conflict) for conflict in missing.conflicts],
         "blocked": [asdict(blocked) for blocked in missing.blocked],
+    }
+
+
+def _backend_dict(registered: Registered) -> dict[str, Any]:
+    return {
+        "operation": registered.record.operation,
+        "name": registered.record.name,
+        "distribution": registered.distribution,
+        "version": registered.version,
     }
 
 
@@ -241,10 +300,28 @@ def _messages(report: Report) -> list[Text]:
     return lines
 
 
+def _remarks(inspection: Inspection) -> list[Text]:
+    """What there is to say of what was not checked, and of what is not there."""
+    unchecked = [
+        Text.assemble(
+            ("not checked: ", "yellow"),
+            f"{registered.record.operation} {registered.record.name!r}: there are no checks for it",
+        )
+        for registered in inspection.unchecked
+    ]
+    missing = [
+        Text.assemble(("missing: ", "bold red"), sentence)
+        for sentence in inspection.missing.sentences
+    ]
+    return unchecked + missing
+
+
 def _verdict(reports: Iterable[Report]) -> Text:
     outcomes = [outcome.outcome for report in reports for outcome in report.outcomes]
     counts = [f"{outcomes.count(kind)} {kind}" for kind in _STYLES if kind in outcomes]
-    if set(outcomes) == {"skipped"}:
+    if not outcomes:
+        counts.append("nothing was checked")
+    elif set(outcomes) == {"skipped"}:
         counts.append("nothing could run here")
     return Text(", ".join(counts), style="bold")
 
@@ -258,7 +335,7 @@ def _nothing_found(registry: Registry, name: str, missing: Missing) -> str:
         for registered in registry.backends(operation).values()
     }
     return (
-        f"{name!r} is neither a distribution nor a backend with conformance checks; "
+        f"{name!r} is neither a distribution nor a backend; "
         f"backends come from {', '.join(sorted(everything))}"
     )
 

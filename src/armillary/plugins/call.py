@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from .._words import counted
+from ..runtime.progress import Callback
 from .arrays import HOST, array_kind
 from .errors import BackendUnavailable, ContractError, UnsupportedOption
-from .isolation import Raised, isolated
+from .isolation import Raised, isolated, shown
 from .registry import CORE, get_registry, resolve
 from .select import Plan
 
@@ -117,20 +118,28 @@ def _equal(value: Any, default: Any) -> bool:
 
 
 def _run(plan: Plan, function: Any, /, *arguments: Any, **passed: Any) -> Any:
-    """Call a function of a backend; what a plugin raises gets a note of who raised and chose it."""
+    """Call a function of a backend; what a plugin raises gets a note of who raised and chose it.
+
+    What the user's callback raises passes untouched.
+    """
     if plan.backend.distribution == CORE:
         return function(*arguments, **passed)
     note = f"raised by {plan.backend}, chosen by {plan.chosen_by}; no other backend was tried"
+    callback = None
+    if passed.get("progress") is not None:
+        callback = passed["progress"] = Callback(passed["progress"])
     try:
         return function(*arguments, **passed)
     except KeyboardInterrupt:
         raise
-    except SystemExit as error:
-        # The process is the user's: a search must not end it, least of all with status 0.
-        failure = RuntimeError(f"{plan.backend} tried to end the process (SystemExit: {error})")
-        failure.add_note(note)
-        raise failure from error
     except BaseException as error:
+        if callback is not None and error is callback.raised:
+            raise
+        if isinstance(error, SystemExit):
+            # The process is the user's: a search must not end it, least of all with status 0.
+            failure = RuntimeError(f"{plan.backend} tried to end the process (SystemExit: {error})")
+            failure.add_note(note)
+            raise failure from error
         error.add_note(note)
         raise
 
@@ -178,9 +187,15 @@ def _unsupported(plan: Plan, option: str, value: Any) -> str:
             able.append(repr(name))
     return (
         f"{record.operation}: the backend {record.name!r} ({plan.backend.origin}), chosen by "
-        f"{plan.chosen_by}, does not support {option}={value!r}; "
+        f"{plan.chosen_by}, does not support {option}={_in_brief(value)}; "
         f"it is supported by {', '.join(able) or 'no backend here'}"
     )
+
+
+def _in_brief(value: Any) -> str:
+    """A value as it stands in a sentence: of an array its shape, of anything else not too much."""
+    shape = getattr(value, "shape", ())
+    return f"an array of shape {shape}" if shape else shown(value)
 
 
 def checked_arrays(

@@ -13,6 +13,32 @@ Progress = Callable[[float, float], None]
 _SENTENCE = "progress must be None, True, False or a callable of (done, total), not {!r}"
 
 
+class Callback:
+    """A callback of the user that knows what it raised, which is the fault of nobody else.
+
+    Parameters
+    ----------
+    report : callable
+        Takes what is done, of how much.
+
+    Attributes
+    ----------
+    raised : BaseException or None
+        What it raised last.
+    """
+
+    def __init__(self, report: Progress) -> None:
+        self.raised: BaseException | None = None
+        self._report = report
+
+    def __call__(self, done: float, total: float) -> None:
+        try:
+            self._report(done, total)
+        except BaseException as error:
+            self.raised = error
+            raise
+
+
 @contextlib.contextmanager
 def reporting(progress: Any, description: str) -> Iterator[Progress | None]:
     """The callback for a call's ``progress`` argument.

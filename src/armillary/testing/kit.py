@@ -31,6 +31,7 @@ SUITES = {
     "fit.ellipse_model": "armillary.testing.fit_ellipse_model",
     "convert.visibilities": "armillary.testing.convert_visibilities",
     "cache.open": "armillary.testing.cache_open",
+    "cache.codec": "armillary.testing.cache_codec",
 }
 
 Verdict = Literal["passed", "failed", "waived", "unexpectedly passed", "skipped"]

@@ -7,7 +7,7 @@ by one, each on its own thread.
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from itertools import accumulate
 from numbers import Number
@@ -19,7 +19,7 @@ from ...io.light_curves import LightCurves
 from ...plugins.call import call_batch
 from ...runtime.blocks import REPORT_INTERVAL, Progress
 from ...runtime.pool import Pool
-from ...runtime.progress import reporting
+from ...runtime.progress import Callback, reporting
 from ..inputs import as_light_curve, search_input
 from .result import Periodogram
 from .task import Settings, Task, task_of
@@ -57,29 +57,18 @@ def search_all(
     return [task.periodogram(answer) for task, answer in zip(tasks, answers, strict=True)]
 
 
-class _Paced:
-    """A callback, told not more often than by a single search.
+class _Paced(Callback):
+    """A callback, told not more often than by a single search."""
 
-    Attributes
-    ----------
-    raised : Exception or None
-        What it raised, which is the fault of no light curve.
-    """
+    def __init__(self, report: Callable[[float, float], None]) -> None:
+        super().__init__(report)
+        self._last, self._told = time.monotonic(), -1.0
 
-    def __init__(self, report: Progress) -> None:
-        self.raised: Exception | None = None
-        self._report = report
-        self._last, self._told = time.monotonic(), -1
-
-    def __call__(self, done: int, total: int) -> None:
+    def __call__(self, done: float, total: float) -> None:
         now = time.monotonic()
         if done > self._told and (done == total or now - self._last >= REPORT_INTERVAL):
             self._last, self._told = now, done
-            try:
-                self._report(done, total)
-            except Exception as error:
-                self.raised = error
-                raise
+            super().__call__(done, total)
 
 
 # ------------------------------------------------------------------ which one
