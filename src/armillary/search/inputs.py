@@ -199,7 +199,9 @@ def _times(time: Any) -> tuple[np.ndarray, str | None]:
         values = time.to_value(name) if name == "jd" else time.value
         return _vector("time", values), f"{name.upper()} ({time.scale})"
     values, unit = split_unit(time)
-    return _vector("time", values) * _days_per("time", unit), None
+    times = _vector("time", values)
+    times *= _days_per("time", unit)
+    return times, None
 
 
 def _days_per(name: str, unit: Any) -> float:
@@ -224,7 +226,9 @@ def _errors(flux_err: Any, flux_unit: str, flux: np.ndarray) -> np.ndarray:
     values, unit = split_unit(flux_err)
     if np.ndim(values) == 0:
         values = namespace(array_kind(flux)).full(flux.shape, values)
-    return _vector("flux_err", values) * _flux_units_per(unit, flux_unit)
+    errors = _vector("flux_err", values)
+    errors *= _flux_units_per(unit, flux_unit)
+    return errors
 
 
 def _flux_units_per(unit: Any, flux_unit: str) -> float:
@@ -324,7 +328,7 @@ def _usable(
         _check_errors(flux_err)
         source = "given"
     _check_weights(flux_err)
-    time = time - epoch
+    time -= epoch
     read_only(time, flux, flux_err)
     return SearchInput(
         time, flux, flux_err, epoch, n_dropped, source, time_system, flux_unit, target
@@ -342,8 +346,8 @@ def _check_errors(flux_err: np.ndarray) -> None:
 
 
 def _check_weights(flux_err: np.ndarray) -> None:
-    with np.errstate(over="ignore", divide="ignore"):
-        total = float((1.0 / (flux_err * flux_err)).sum())
+    with np.errstate(over="ignore"):
+        total = float((flux_err**-2.0).sum())
     if not LEAST_WEIGHT <= total <= MOST_WEIGHT:
         least, most = float(flux_err.min()), float(flux_err.max())
         raise ValueError(
