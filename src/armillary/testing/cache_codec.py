@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import io
 import tempfile
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -22,6 +21,7 @@ from ..cache.keys import key_of
 from ..cache.store import MISSING
 from .cache_values import DTYPES, ODD_NANS, difference, filled
 from .kit import CheckFailed, Suite, require
+from .side_by_side import require_in_threads
 
 OPERATION = "cache.codec"
 SUITE = Suite()
@@ -299,27 +299,16 @@ def stored_bytes_are_its_own_no_more(backend: str) -> None:
 def many_threads(backend: str) -> None:
     """However many threads use it at once, each gets back what is its own."""
     codec = codec_named(backend)
-    problems: list[str] = []
-    start = threading.Barrier(THREADS)
 
     def work(number: int) -> None:
-        try:
-            start.wait()
-            for turn in range(TURNS):
-                kind = ("a walk", "few values", "zeros")[(number + turn) % 3]
-                given = buffer(kind, (1, 4, 8)[turn % 3], 5000 + 1000 * number)
-                stored = encoded(codec, given)
-                if stored is not None:
-                    require_comes_back(codec, stored, given)
-        except Exception as error:
-            problems.append(str(error) or type(error).__name__)
+        for turn in range(TURNS):
+            kind = ("a walk", "few values", "zeros")[(number + turn) % 3]
+            given = buffer(kind, (1, 4, 8)[turn % 3], 5000 + 1000 * number)
+            stored = encoded(codec, given)
+            if stored is not None:
+                require_comes_back(codec, stored, given)
 
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(THREADS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    require(not problems, f"in {len(problems)} of {THREADS} threads: {problems[:1]}")
+    require_in_threads(THREADS, work)
 
 
 @SUITE.check

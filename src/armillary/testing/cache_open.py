@@ -10,7 +10,6 @@ import contextlib
 import inspect
 import io
 import tempfile
-import threading
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -36,6 +35,7 @@ from .cache_values import (
     table,
 )
 from .kit import CheckFailed, Suite, require
+from .side_by_side import require_in_threads
 
 OPERATION = "cache.open"
 SUITE = Suite()
@@ -820,24 +820,13 @@ def context_manager(backend: str) -> None:
 def many_threads(backend: str) -> None:
     """However many threads use it at once, a value is that of its key, and limits hold."""
     limits: dict[str, Any] = {"max_bytes": 200_000} if has(backend, "max_bytes") else {}
-    problems: list[str] = []
     with opened(backend, **limits) as store:
-        start = threading.Barrier(THREADS)
 
         def work(number: int) -> None:
-            try:
-                start.wait()
-                for name in np.random.default_rng(number).integers(0, 40, TURNS).tolist():
-                    _one_turn(store, name, number + name)
-            except Exception as error:
-                problems.append(str(error) or type(error).__name__)
+            for name in np.random.default_rng(number).integers(0, 40, TURNS).tolist():
+                _one_turn(store, name, number + name)
 
-        threads = [threading.Thread(target=work, args=(number,)) for number in range(THREADS)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        require(not problems, f"in {len(problems)} of {THREADS} threads: {problems[:1]}")
+        require_in_threads(THREADS, work)
         said = store.stats()
         require(said.stored_bytes <= said.max_bytes, f"{said} is over the budget")
         require(len(list(store.keys())) == len(store) == said.entries, "keys, len, stats differ")
