@@ -27,8 +27,9 @@ def register(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., str]]:
         can_run: Callable[..., object] | None = None,
         arrays: tuple[str, ...] = ("numpy",),
         operation: str = "search.bls",
+        batch: Callable[..., object] | None = None,
     ) -> str:
-        module.target, module.can_run = target, can_run  # type: ignore[attr-defined]
+        vars(module).update(target=target, can_run=can_run, batch=batch)
         record = Implementation(
             operation=operation,
             name="fake",
@@ -36,6 +37,7 @@ def register(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., str]]:
             api=1,
             arrays=arrays,
             can_run=f"{MODULE}:can_run" if can_run else None,
+            batch=f"{MODULE}:batch" if batch else None,
         )
         registry: Registry = load_registry([])
         registry.implementations[operation]["fake"] = Registered(record, "armillary-fake", "1.0")

@@ -7,6 +7,7 @@ see this fault.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Set
 from typing import Any, NamedTuple
@@ -102,6 +103,56 @@ def losing(lost: Callable[[Arrays, Arguments], np.ndarray]) -> Fault:
         return {name: array[keep] for name, array in found.items()}
 
     return returning(change)
+
+
+def with_memory_used_again(right: Target) -> Target:
+    """Results in arrays that the next call writes to."""
+    kept: Arrays = {}
+
+    @functools.wraps(right)
+    def target(**arguments: Any) -> Arrays:
+        found = right(**arguments)
+        for name, array in found.items():
+            known = kept.get(name)
+            if known is None or known.shape != array.shape:
+                kept[name] = array
+                continue
+            # Core has made it read-only; this backend takes the liberty.
+            known.setflags(write=True)
+            known[...] = array
+        return dict(kept)
+
+    return target
+
+
+def that_goes_on(right: Target) -> Target:
+    """What the function for progress raises is swallowed."""
+
+    @functools.wraps(right)
+    def target(**arguments: Any) -> Arrays:
+        progress = arguments.get("progress")
+
+        def report(done: float, total: float) -> None:
+            if progress is not None:
+                with contextlib.suppress(Exception):
+                    progress(done, total)
+
+        return right(**(arguments | {"progress": report}))
+
+    return target
+
+
+def that_miscounts(right: Target) -> Target:
+    """Progress of something else."""
+
+    @functools.wraps(right)
+    def target(**arguments: Any) -> Arrays:
+        progress = arguments.get("progress")
+        if progress is not None:
+            progress(7, 3)
+        return right(**(arguments | {"progress": None}))
+
+    return target
 
 
 # ------------------------------------------------------------------ faults of box searches
@@ -236,6 +287,12 @@ PLANTED: dict[str, Planted] = {
         returning(lambda r, a: {"depth": r["depth"] * (1 + 1e-12 * a["threads"])}),
         "number_of_threads",
     ),
+    "durations of shorter periods": Planted(
+        BLS,
+        calling(lambda a: {"duration_start": np.zeros_like(a["duration_start"])}),
+        "durations_differ_by_period",
+    ),
+    "progress that cannot be stopped": Planted(BLS, that_goes_on, "progress_may_stop_it"),
     "the higher row of equals": Planted(
         NEAREST,
         to_the_higher_row,
@@ -251,7 +308,21 @@ PLANTED: dict[str, Planted] = {
         also={"equal_separations_are_ordered", "with_itself"},
     ),
     "min_radius ignored": Planted(
-        WITHIN, calling(lambda a: {"min_radius": 0.0}), "smallest_separation"
+        WITHIN,
+        calling(lambda a: {"min_radius": 0.0}),
+        "smallest_separation",
+        # So it is beside other options.
+        also={"options_together", "options_with_itself"},
+    ),
+    "min_radius ignored within one catalogue": Planted(
+        WITHIN,
+        calling(lambda a: {"min_radius": 0.0} if a["with_itself"] else {}),
+        "options_with_itself",
+    ),
+    "right_radius ignored where there is k": Planted(
+        NEAREST,
+        calling(lambda a: {"right_radius": None} if a["k"] > 1 else {}),
+        "options_together",
     ),
     "rows lost between threads": Planted(
         NEAREST, losing(last_row_of_a_thread), "number_of_threads"
@@ -292,6 +363,14 @@ PLANTED: dict[str, Planted] = {
             "wide_radii",
             "with_itself",
         },
+    ),
+    "medians that are means": Planted(
+        FORCED,
+        calling(lambda a: {"integrator": "mean"} if a["integrator"] == "median" else {}),
+        "means_and_medians",
+    ),
+    "sampling ignored": Planted(
+        FORCED, calling(lambda a: {"sampling": "polar_angle"}), "angles_of_samples"
     ),
     # NaN reaches a backend in images alone: light curves and catalogues come without.
     "NaN taken for data": Planted(

@@ -6,7 +6,7 @@ import itertools
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,14 @@ from armillary.search.box.cpu import bls as right
 from armillary.testing import CheckFailed, checks, conformance, run_checks
 from armillary.testing.kit import run_check
 
-from .planted_faults import Arrays, Fault, calling, returning
+from .planted_faults import (
+    Arrays,
+    Fault,
+    calling,
+    returning,
+    that_miscounts,
+    with_memory_used_again,
+)
 
 
 def moved(found: Arrays, arguments: dict[str, Any], days: np.ndarray | float) -> Arrays:
@@ -76,6 +83,8 @@ WRONG: dict[str, tuple[Fault, str]] = {
         returning(lambda r, a: r | {"depth": r["depth"] * (1 + 1e-12 * next(_calls))}),
         "repeated_call",
     ),
+    "one array for all answers": (with_memory_used_again, "repeated_call"),
+    "progress of something else": (that_miscounts, "progress_ends_with_the_whole"),
     "an answer that depends on the grid": (
         returning(lambda r, a: r | {"depth": r["depth"] * (1 + 1e-6 * len(a["period"]))}),
         "one_period_at_a_time",
@@ -134,6 +143,47 @@ def test_a_wrong_backend_fails_the_check_that_is_meant_for_it(
     outcome = run_check(check_named(name), register(fault(right)))
     assert outcome.outcome == "failed"
     assert isinstance(outcome.error, CheckFailed | ContractError)
+
+
+Calls = Sequence[dict[str, Any]]
+
+
+def batch(calls: Calls, oversample: int = 10, threads: int = 1, progress: Any = None) -> Any:
+    """The right answer to many calls."""
+    return [right(**call, oversample=oversample) for call in calls]
+
+
+def without_oversample(calls: Calls, threads: int = 1, progress: Any = None) -> Any:
+    return batch(calls)
+
+
+def always_ten_bins(
+    calls: Calls, oversample: int = 10, threads: int = 1, progress: Any = None
+) -> Any:
+    return batch(calls)
+
+
+def first_block_for_all(
+    calls: Calls, oversample: int = 10, threads: int = 1, progress: Any = None
+) -> Any:
+    return batch([calls[i % 32] for i in range(len(calls))], oversample)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "name"),
+    [
+        (without_oversample, "options_of_the_batch_function"),
+        (always_ten_bins, "options_of_the_batch_function"),
+        (first_block_for_all, "more_light_curves_than_a_block"),
+    ],
+)
+def test_a_wrong_batch_function_fails_the_check_that_is_meant_for_it(
+    register: Callable[..., str], wrong: Callable[..., object], name: str
+) -> None:
+    assert run_check(check_named(name), register(right, batch=batch)).outcome == "passed"
+    outcome = run_check(check_named(name), register(right, batch=wrong))
+    assert outcome.outcome == "failed"
+    assert isinstance(outcome.error, CheckFailed)
 
 
 def test_a_target_that_does_not_name_oversample_need_not_honour_it(

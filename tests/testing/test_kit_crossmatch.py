@@ -32,7 +32,10 @@ from .planted_faults import (
     losing,
     positions,
     returning,
+    that_goes_on,
+    that_miscounts,
     to_the_higher_row,
+    with_memory_used_again,
 )
 
 MODULE = "armillary_test_matches"
@@ -108,6 +111,19 @@ def min_radius_afterwards(right: Target) -> Target:
     """The nearest, and only then those of them that are far enough."""
     lost = losing(lambda found, arguments: found["separation"] < arguments["min_radius"])
     return lost(calling(lambda arguments: arguments | {"min_radius": 0.0})(right))
+
+
+def radius_by_place_in_a_block(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Radii are counted from the beginning of each block of 4,096 rows."""
+    radius, n_left = arguments["radius"], len(arguments["left_ra"])
+    if len(radius) != n_left:
+        return arguments
+    return arguments | {"radius": radius[np.arange(n_left) % 4096]}
+
+
+def alone(change: dict[str, Any]) -> Fault:
+    """Other arguments where a catalogue is matched with itself."""
+    return calling(lambda arguments: change if arguments["with_itself"] else {})
 
 
 def with_both_orders(right: Target) -> Target:
@@ -202,10 +218,15 @@ WRONG: dict[str, tuple[str, Fault, str]] = {
         "separations_along_meridians",
     ),
     "pairs in no order": (WITHIN, returning(shuffled), "ordinary_catalogues"),
-    "the first hundred pairs of a row": (
+    "the first 4,096 pairs of a row": (
         WITHIN,
-        losing(lambda r, a: first_of_each(r, 100)),
+        losing(lambda r, a: first_of_each(r, 4096)),
         "dense_clump",
+    ),
+    "the first 2**20 right rows": (
+        NEAREST,
+        losing(lambda r, a: r["right"] >= 2**20),
+        "million_rows",
     ),
     "the first 4,096 left rows": (
         NEAREST,
@@ -231,6 +252,31 @@ WRONG: dict[str, tuple[str, Fault, str]] = {
         NEAREST,
         calling(lambda a: a | {"radius": a["radius"][:1]}),
         "radius_of_each_row",
+    ),
+    "a radius by the place in a block": (
+        NEAREST,
+        calling(radius_by_place_in_a_block),
+        "radius_of_each_of_many_rows",
+    ),
+    "a radius by the place in a block, all pairs": (
+        WITHIN,
+        calling(radius_by_place_in_a_block),
+        "radius_of_each_of_many_rows",
+    ),
+    "only the first radius, with itself": (
+        WITHIN,
+        calling(lambda a: {"radius": a["radius"][:1]} if a["with_itself"] else {}),
+        "options_with_itself",
+    ),
+    "errors of the left side alone, with itself": (
+        WITHIN,
+        alone({"right_radius": None}),
+        "options_with_itself",
+    ),
+    "min_radius forgotten where there are errors": (
+        NEAREST,
+        calling(lambda a: {"min_radius": 0.0} if a["right_radius"] is not None else {}),
+        "options_together",
     ),
     "errors of the left side alone": (
         WITHIN,
@@ -267,6 +313,10 @@ WRONG: dict[str, tuple[str, Fault, str]] = {
         returning(lambda r, a: noisy(r, 1e-13 * next(_calls))),
         "repeated_call",
     ),
+    "one array for all answers": (NEAREST, with_memory_used_again, "repeated_call"),
+    "one array for all pairs": (WITHIN, with_memory_used_again, "repeated_call"),
+    "progress that cannot be stopped": (NEAREST, that_goes_on, "progress_may_stop_it"),
+    "progress of something else": (WITHIN, that_miscounts, "progress_ends_with_the_whole"),
     "an answer that depends on the other rows": (
         NEAREST,
         returning(lambda r, a: noisy(r, 1e-13 * len(a["left_ra"]))),

@@ -19,6 +19,8 @@ from armillary.plugins.registry import load_registry, set_registry
 from armillary.testing import CheckFailed, checks, conformance, run_checks
 from armillary.testing.kit import run_check
 
+from .planted_faults import that_goes_on, that_miscounts
+
 OPERATION = "fit.ellipse_model"
 MODULE = "armillary_test_models"
 
@@ -189,6 +191,12 @@ WRONG: dict[str, tuple[Fault, str]] = {
         harmonics(lambda a: {"position_angle": a["position_angle"] + np.pi}),
         "deviations_from_ellipses",
     ),
+    "polar angles for anomalies": (
+        calling(lambda a: {"sampling": "polar_angle"}),
+        "angles_of_deviations",
+    ),
+    "progress of something else": (that_miscounts, "progress_ends_with_the_whole"),
+    "progress that cannot be stopped": (that_goes_on, "progress_may_stop_it"),
     "an overshoot where isophotes cross": (rough(lambda a: 0.2), "crossing_isophotes"),
     "its own fill": (calling(lambda a: {"fill": 0.0}), "fill_outside_the_last_isophote"),
     "light beyond the last isophote": (

@@ -155,6 +155,16 @@ def silent_failures(right: Target) -> Target:
     return target
 
 
+def medians_as_means(arguments: Arguments) -> Arguments:
+    return {"integrator": "mean"} if arguments["integrator"] == "median" else {}
+
+
+def begun_anew(found: Arrays, _: Arguments) -> Arrays:
+    """Ellipses are numbered in 8 bits."""
+    number = np.arange(len(found["sma"])) % 256
+    return {"intensity": found["intensity"][number]}
+
+
 def errors_of_fixed(found: Arrays, arguments: Arguments) -> Arrays:
     return {"x0_err": np.full_like(found["x0"], 0.1)} if arguments["fix_center"] else {}
 
@@ -312,10 +322,15 @@ WRONG_FITS: dict[str, tuple[Fault, str]] = {
     "variances without their unit": (calling(variance_up_to_a_factor), "variance_of_all_pixels"),
     "no weights": (without(variance=None), "variances_as_weights"),
     "no clipping": (without(n_clip=0), "clipped_samples"),
+    "clipping at a limit of its own": (without(sigma_clip=3.0), "clipped_samples"),
+    "no sectors": (without(integrator="bilinear"), "sectors_of_a_fit"),
+    "means for medians": (calling(medians_as_means), "sectors_of_a_fit"),
+    "polar angles for anomalies": (without(sampling="polar_angle"), "angles_of_samples"),
     "sectors 5 % brighter": (returning(other_samples_brighter), "other_samples"),
     "three iterations": (without(max_iterations=3), "beginnings"),
     "its own number of iterations": (without(max_iterations=50), "limits_of_iterations"),
     "no least number of iterations": (without(min_iterations=1), "limits_of_iterations"),
+    "its own least number of iterations": (without(min_iterations=10), "limits_of_iterations"),
     "one ellipse too few": (rows(lambda r: slice(None, -1)), "list_of_semi_major_axes"),
     "steps of ratios alone": (without(linear=False), "list_of_semi_major_axes"),
     "its own step": (without(step=0.1), "list_of_semi_major_axes"),
@@ -335,6 +350,7 @@ WRONG_FITS: dict[str, tuple[Fault, str]] = {
     "everything converged": (returning(lambda r, _: wrong_codes(r, 0)), "stop_codes"),
     "zeros for unknown errors": (returning(unknown_as_zero), "stop_codes"),
     "any number of valid samples": (without(min_valid=0.01), "nothing_beyond_a_radius"),
+    "its own number of valid samples": (without(min_valid=0.7), "nothing_beyond_a_radius"),
     "any error of the gradient": (without(max_gradient_error=1e9), "lost_in_the_noise"),
     "no end in the noise": (
         calling(lambda a: {"max_sma": a["max_sma"] or 70.0}),
@@ -377,6 +393,13 @@ WRONG_PHOTOMETRY: dict[str, tuple[Fault, str]] = {
     ),
     "slopes of the wrong sign": (times(-1.0, "gradient"), "slope_of_a_cone"),
     "a sky of its own": (calling(below_the_sky), "constant_image"),
+    "its own step": (without(step=0.1), "sizes_of_sectors"),
+    "steps of ratios alone": (without(linear=False), "sizes_of_sectors"),
+    "no sectors": (without(integrator="bilinear"), "means_and_medians"),
+    "no clipping": (without(n_clip=0), "clipped_samples"),
+    "clipping at a limit of its own": (without(sigma_clip=3.0), "clipped_samples"),
+    "one kind of errors": (without(errors="correlated"), "errors_as_in_photutils"),
+    "ellipses that begin anew after 256": (returning(begun_anew), "many_ellipses"),
     "single precision": (
         returning(lambda r, _: {"intensity": r["intensity"].astype(np.float32).astype(float)}),
         "constant_image",

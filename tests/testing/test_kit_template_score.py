@@ -20,6 +20,8 @@ from armillary.search.template.reference import template_score as definition
 from armillary.testing import checks, run_checks
 from armillary.testing.kit import run_check
 
+from .planted_faults import that_goes_on, that_miscounts, with_memory_used_again
+
 pytestmark = pytest.mark.kernel
 
 OPERATION = "search.template_score"
@@ -119,6 +121,16 @@ def in_float32(arguments: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def begun_anew(found: Arrays, arguments: dict[str, Any]) -> Arrays:
+    """Candidates are numbered in 12 bits."""
+    number = np.arange(len(arguments["period"])) % 4096
+    return found | {name: found[name][number] for name in ("score", "depth")}
+
+
+def single_t0(arguments: dict[str, Any]) -> dict[str, Any]:
+    return arguments | {"t0": arguments["t0"].astype(np.float32).astype(np.float64)}
+
+
 def slopes(gradient: np.ndarray, *factors: float) -> np.ndarray:
     return gradient * np.array(factors)
 
@@ -204,6 +216,10 @@ WRONG = {
         on_one("score", 1.01, lambda a: np.arange(len(a["period"])) >= 1000),
         "many_candidates",
     ),
+    "candidates that begin anew after 4,096": (
+        returning(begun_anew),
+        "more_candidates_than_a_block",
+    ),
     "short periods refused": (
         on_one("score", np.nan, lambda a: a["period"] < 0.1),
         "odd_ephemerides",
@@ -249,6 +265,14 @@ WRONG = {
         attributed(lambda c, a: c + 1e-3 * (np.arange(c.shape[1]) - 0.5 * (c.shape[1] - 1))),
         "attribution_of_each_point",
     ),
+    "attribution of steep edges only": (
+        calling(lambda a: a | {"sharpness": 150.0} if a["attribution"] else a),
+        "attribution_with_blunt_edges",
+    ),
+    "contributions to an unknown score": (
+        attributed(lambda c, a: np.nan_to_num(c)),
+        "unknown_candidate_alone",
+    ),
     "attribution in another order": (
         attributed(lambda c, a: c[:, ::-1].copy()),
         "attribution_of_each_point",
@@ -293,6 +317,9 @@ WRONG = {
         returning(lambda r, a: r | {"depth": r["depth"] * (1 + 1e-12 * next(_calls))}),
         "repeated_call",
     ),
+    "one array for all answers": (with_memory_used_again(right), "repeated_call"),
+    "progress of something else": (that_miscounts(right), "progress_ends_with_the_whole"),
+    "progress that cannot be stopped": (that_goes_on(right), "progress_may_stop_it"),
     "another answer for the same points": (
         returning(lambda r, a: r | {"depth": r["depth"] * (1 + 1e-12 * next(_calls))}),
         "order_of_points",
@@ -393,6 +420,11 @@ def test_a_precision_of_float32_is_no_licence_to_round_times(
 ) -> None:
     backend = register(calling(in_float32), "float32")
     assert outcome_of("least_squares_fit", backend).outcome == "failed"
+
+
+def test_nor_is_it_one_to_round_the_time_of_a_transit(register: Callable[..., str]) -> None:
+    backend = register(calling(single_t0), "float32")
+    assert outcome_of("t0_of_another_transit", backend).outcome == "failed"
 
 
 # ------------------------------------------------------------------ options left out

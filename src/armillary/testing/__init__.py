@@ -9,6 +9,8 @@ A plugin's whole test file::
 ========================  ========================================================
 kit.py                    run checks, honour waivers, offer them to pytest
 manners.py                the checks that every operation has
+progress.py               the checks of progress
+side_by_side.py           work that many threads do at once
 search_bls.py             the checks of ``search.bls``
 search_template_score.py  the checks of ``search.template_score``
 crossmatch_nearest.py     the checks of ``crossmatch.nearest``
@@ -22,6 +24,7 @@ fit_ellipse_model.py      the checks of ``fit.ellipse_model``
 convert_visibilities.py   the checks of ``convert.visibilities``
 written_visibilities.py   files of visibilities, read back by h5py and casacore alone
 cache_open.py             the checks of stores, ``cache.open``
+cache_codec.py            the checks of codecs, ``cache.codec``
 cache_values.py           values of every kind that a store keeps
 oracle.py                 brute-force box fits that share no code with any backend
 template_oracle.py        the same for smooth templates, their gradients and attributions

@@ -6,6 +6,7 @@ Backends are called through the front doors and judged by ``brute_force.py``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,15 +15,18 @@ from ..crossmatch.catalog.catalog import Catalog
 from ..crossmatch.catalog.radius import n_sigma
 from ..crossmatch.sky.result import Matches
 from ..plugins.records import Request
+from ..runtime.progress import Progress
 from .crossmatch_pairs import (
     ACCURACY,
+    RESULTS,
     Door,
     require_matches,
     require_pairs,
     require_same,
 )
 from .kit import CheckFailed, Family, require
-from .manners import PlainCall
+from .manners import PlainCall, parameters_of_the_target
+from .progress import WatchedCall
 from .skies import (
     Positions,
     TwoSkies,
@@ -49,6 +53,9 @@ ARGUMENTS = ("left_ra", "left_dec", "right_ra", "right_dec", "radius")
 FACTORS = (0.2, 1.0, 4.0)
 
 HALF_CIRCLE = 648_000.0
+
+#: More rows than a block of them is likely to have.
+N_MANY = 10_000
 
 #: Agreement of separations after a turn of right ascension by whole circles, which rounds
 #: nothing here: that of two ways to take a difference.
@@ -92,6 +99,17 @@ def plain_call(door: Door) -> PlainCall:
         ARGUMENTS,
         lambda backend: door(backend, *field(26), 30.0).provenance,
     )
+
+
+def watched_call(door: Door) -> WatchedCall:
+    """What reports of progress are judged by."""
+    left, right = field(29)
+
+    def run(backend: str, report: Progress) -> int:
+        door(backend, left, right, 30.0, progress=report)
+        return len(left[0])
+
+    return WatchedCall(door.operation, run)
 
 
 def on_lattice(positions: Positions) -> Positions:
@@ -166,10 +184,10 @@ def large_catalogues(door: Door, backend: str) -> None:
 def dense_clump(door: Door, backend: str) -> None:
     """Thousands of rows within the radius of each row are all looked at."""
     rng = np.random.default_rng(8)
-    left = disc(rng, 60, (83.0, -5.0), 0.4)
-    right = joined(disc(rng, 3000, (83.0, -5.0), 0.4), uniform_sky(rng, 200))
+    left = disc(rng, 30, (83.0, -5.0), 0.4)
+    right = joined(disc(rng, 5000, (83.0, -5.0), 0.4), uniform_sky(rng, 200))
     found = door(backend, left, right, 2.0)
-    require_matches("3,000 rows within 0.4 arcsec", found, left, right, 2.0, most=door.most)
+    require_matches("5,000 rows within 0.4 arcsec", found, left, right, 2.0, most=door.most)
 
 
 @FAMILY.check
@@ -267,6 +285,20 @@ def radius_of_each_row(door: Door, backend: str) -> None:
 
 
 @FAMILY.check
+def radius_of_each_of_many_rows(door: Door, backend: str) -> None:
+    """So it may in a catalogue that is longer than any block of rows is likely to be."""
+    rng = np.random.default_rng(27)
+    left = uniform_sky(rng, N_MANY)
+    rows = np.sort(rng.permutation(N_MANY)[:12])
+    right = jittered(rng, taken(left, rows), 0.5)
+    radius = np.zeros(N_MANY)
+    radius[rows[::2]] = 1.0
+    found = door(backend, left, right, radius)
+    what = f"six of {N_MANY:,} rows with a radius, the others with none"
+    require_pairs(what, found, rows[::2], np.arange(0, 12, 2))
+
+
+@FAMILY.check
 def smallest_separation(door: Door, backend: str) -> None:
     """Where the target names min_radius, nearer pairs do not count; it is inclusive."""
     left, right = field(14)
@@ -308,6 +340,31 @@ def radius_from_errors(door: Door, backend: str) -> None:
             return
         limit = 2.0 * np.hypot(errors[0][:, None], errors[1])
         require_matches("n_sigma(2)", asked(), left, right, limit, most=door.most)
+
+
+@FAMILY.check
+def options_together(door: Door, backend: str) -> None:
+    """Where the target names right_radius, it counts with min_radius and with k as well."""
+    named = parameters_of_the_target(door.operation, backend)
+    if "right_radius" not in named:
+        return
+    left, right = field(28)
+    rng = np.random.default_rng(28)
+    errors = [rng.exponential(8.0, len(side[0])) for side in (left, right)]
+    sides = Catalog(*left, error=errors[0]), Catalog(*right, error=errors[1])
+    limit = 2.0 * np.hypot(errors[0][:, None], errors[1])
+    for least in (0.0, 10.0) if "min_radius" in named else (0.0,):
+        for k in (1, 3) if "k" in named else (door.most,):
+            options = {"k": k} if "k" in named else {}
+            require_matches(
+                f"n_sigma(2), min_radius={least:g}, {options}",
+                door(backend, *sides, n_sigma(2.0), min_radius=least, **options),
+                left,
+                right,
+                limit,
+                min_radius=least,
+                most=k,
+            )
 
 
 @FAMILY.check
@@ -453,10 +510,13 @@ def number_of_threads(door: Door, backend: str) -> None:
 
 @FAMILY.check
 def repeated_call(door: Door, backend: str) -> None:
-    """The same call again gives the same, to the bit."""
+    """The same call again gives the same, to the bit, in arrays of its own."""
     left, right = field(22)
     found = door(backend, left, right, 30.0)
+    kept = replace(found, **{name: getattr(found, name).copy() for name in RESULTS})
     require_same("a second call", found, door(backend, left, right, 30.0))
+    door(backend, (left[0][::-1], left[1][::-1]), right, 30.0)
+    require_same("a call with another catalogue", kept, found)
 
 
 @FAMILY.check

@@ -10,16 +10,18 @@ import numpy as np
 from ..crossmatch.sky.api import nearest
 from ..crossmatch.sky.result import Matches
 from .brute_force import separations
-from .crossmatch_common import FAMILY, field, plain_call
+from .crossmatch_common import FAMILY, field, plain_call, watched_call
 from .crossmatch_pairs import Door, require_matches, require_pairs
 from .kit import CheckFailed, Suite, require
 from .manners import add_manners, parameters_of_the_target
+from .progress import add_progress
 from .skies import Positions, joined, ordinary_skies, taken, uniform_sky
 
 NEAREST = Door("crossmatch.nearest", nearest, most=1)
 SUITE = Suite()
 FAMILY.add_to(SUITE, NEAREST)
 add_manners(SUITE, plain_call(NEAREST))
+add_progress(SUITE, watched_call(NEAREST))
 
 #: Rows at one position on either side, and the memory for all pairs of them (two row numbers and
 #: a separation), most of which a backend may not take.
@@ -188,6 +190,15 @@ def thousands_of_copies(backend: str) -> None:
         f"{N_COPIES:,} copies on both sides take {peak / 1e6:.0f} MB; all pairs of them would "
         f"take {EVERY_PAIR / 1e6:.0f} MB",
     )
+
+
+@SUITE.check
+def million_rows(backend: str) -> None:
+    """The last of more than a million rows on the right, 2**20, is found."""
+    n = 2**20 + 50
+    right = np.linspace(0.0, 350.0, n), np.linspace(-80.0, 80.0, n)
+    found = NEAREST(backend, taken(right, np.array([n - 1])), right, 0.0)
+    require_pairs(f"the last of {n:,} rows", found, [0], [n - 1])
 
 
 @SUITE.check

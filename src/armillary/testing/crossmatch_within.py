@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
+from ..crossmatch.catalog.catalog import Catalog
+from ..crossmatch.catalog.radius import n_sigma
 from ..crossmatch.sky.api import within
 from ..crossmatch.sky.result import Matches
-from .crossmatch_common import FAMILY, field, plain_call
+from .crossmatch_common import FAMILY, field, plain_call, watched_call
 from .crossmatch_pairs import Door, require_matches, require_order, require_pairs
 from .kit import CheckFailed, Suite, require
-from .manners import add_manners
+from .manners import add_manners, parameters_of_the_target
+from .progress import add_progress
 from .skies import Positions, joined, ordinary_skies, taken, uniform_sky
 
 WITHIN = Door("crossmatch.within", within, most=None)
 SUITE = Suite()
 FAMILY.add_to(SUITE, WITHIN)
 add_manners(SUITE, plain_call(WITHIN))
+add_progress(SUITE, watched_call(WITHIN))
 
 
 def alone(backend: str, positions: Positions, radius: float) -> Matches | None:
@@ -93,6 +99,35 @@ def few_rows_with_themselves(backend: str) -> None:
         if found is None:
             return
         require_pairs(f"{n} rows with themselves", found, [0] * pairs, [1] * pairs)
+
+
+@SUITE.check
+def options_with_itself(backend: str) -> None:
+    """Radii of rows, and min_radius and right_radius where they are named, count there as well."""
+    named = parameters_of_the_target(WITHIN.operation, backend)
+    if "with_itself" not in named:
+        return
+    positions, _ = field(66)
+    rng = np.random.default_rng(66)
+    error = rng.exponential(8.0, len(positions[0]))
+    # The limit of a pair is that of the row on its left, or made of both.
+    limits: dict[str, tuple[Any, Any, np.ndarray]] = {
+        "a radius for each row": (positions, 4.0 * error, 4.0 * error[:, None])
+    }
+    if "right_radius" in named:
+        both = 2.0 * np.hypot(error[:, None], error)
+        limits["n_sigma(2)"] = (Catalog(*positions, error=error), n_sigma(2.0), both)
+    for least in (0.0, 10.0) if "min_radius" in named else (0.0,):
+        for what, (given, radius, limit) in limits.items():
+            require_matches(
+                f"rows with themselves, {what}, min_radius={least:g}",
+                WITHIN(backend, given, None, radius, min_radius=least),
+                positions,
+                positions,
+                limit,
+                min_radius=least,
+                with_itself=True,
+            )
 
 
 @SUITE.check

@@ -65,6 +65,9 @@ SINGLE = 1e-4
 RADIUS, SHAPE, X0, Y0 = 12.0, (110, 112), 55.3, 54.6
 ELLIPTICITY, POSITION_ANGLE = 0.3, 0.5
 
+#: An ellipse along x that is half as wide, for samples whose density tells their angle.
+ALONG_X = {"x0": 55.0, "y0": 54.0, "sma": 20.0, "ellipticity": 0.5, "position_angle": 0.0}
+
 #: For each option of both doors another value than the default.
 OTHER_VALUES: dict[str, Any] = {
     "step": 0.15,
@@ -222,6 +225,42 @@ def require_near(
     require(
         median <= allowed, f"{what} is off by {median:.3g}{unit} at the median, not {allowed:g}"
     )
+
+
+def require_angles_of_samples(
+    measured: Callable[[np.ndarray, Mapping[str, float], str], Isophotes],
+) -> None:
+    """The mean square of x along an ellipse is that of samples at the angles of each kind.
+
+    Parameters
+    ----------
+    measured : callable
+        Takes an image, a geometry and a ``sampling``; gives isophotes of that geometry.
+
+    Raises
+    ------
+    CheckFailed
+        If a mean is off by more than 2 %; those of the two kinds differ by a fifth.
+    """
+    _, x = np.indices(SHAPE, dtype=float)
+    # Less the square of the semi-major axis, one number along an ellipse, so that the image falls
+    # to all sides and can be fitted.
+    place = {name: value for name, value in ALONG_X.items() if name != "sma"}
+    image = -((x - ALONG_X["x0"]) ** 2) - elliptical_radius(SHAPE, **place) ** 2
+    angle = np.linspace(0.0, 2.0 * np.pi, 20_001)[:-1]
+    # Equal steps of the eccentric anomaly; equal steps along a circle through a polar angle.
+    q = 1.0 - ALONG_X["ellipticity"]
+    radius = q / np.hypot(q * np.cos(angle), np.sin(angle))
+    by_angle = np.average((radius * np.cos(angle)) ** 2, weights=radius)
+    for sampling, mean in (("eccentric_anomaly", 0.5), ("polar_angle", by_angle)):
+        found = measured(image, ALONG_X, sampling)
+        require_near(
+            f"with sampling={sampling!r} the mean square of x over that of the semi-major axis",
+            -found.intensity / found.sma**2 - 1.0,
+            mean,
+            0.02,
+            relative=True,
+        )
 
 
 def scaled(found: Isophotes, factor: float) -> Isophotes:
@@ -475,6 +514,20 @@ def variance_of_all_pixels(door: Door, backend: str) -> None:
     what = "4 instead of 1 for all variances"
     require_same_column(what, "intensity", one.intensity, four.intensity, ROUNDING)
     require_same_column(what, "intensity_err", 2.0 * one.intensity_err, four.intensity_err, 0.05)
+
+
+@FAMILY.check
+def errors_as_in_photutils(door: Door, backend: str) -> None:
+    """Where the target names errors, "photutils" gives rms over the root of n_data."""
+    if not door.names(backend, "errors"):
+        return
+    usual = door(backend, noisy(snr=50.0))
+    found = door(backend, noisy(snr=50.0), errors="photutils")
+    what = "errors='photutils'"
+    expected = found.rms / np.sqrt(found.n_data)
+    require_same_column(what, "intensity_err", expected, found.intensity_err, ROUNDING)
+    names = ("sma", "intensity", *GEOMETRY, "gradient", "rms", "stop_code")
+    require_same_columns(what, names, usual, found)
 
 
 @FAMILY.check

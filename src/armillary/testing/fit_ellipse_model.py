@@ -7,6 +7,7 @@ change with radius, by :func:`painted`, which shares no code with any backend.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,11 @@ from ..fit.model_image.api import ellipse_model
 from ..plugins.errors import UnsupportedOption
 from ..plugins.records import Provenance, Request
 from ..plugins.select import choose
+from ..runtime.progress import Progress
 from .galaxies import SimulatedGalaxy, simulated_galaxy
 from .kit import CheckFailed, Suite, require
 from .manners import PlainCall, add_manners, parameters_of_the_target
+from .progress import WatchedCall, add_progress
 
 OPERATION = "fit.ellipse_model"
 SUITE = Suite()
@@ -347,6 +350,28 @@ def deviations_from_ellipses(backend: str) -> None:
 
 
 @SUITE.check
+def angles_of_deviations(backend: str) -> None:
+    """Where the target names sampling, deviations go with its angles; if not, it refuses others."""
+    isophotes = replace(
+        changing_isophotes(_straight, a=0.0, b=np.stack([0.0 * SMA, 0.3 * RADIUS / SMA], axis=1)),
+        sampling="eccentric_anomaly",
+    )
+    named = draws_harmonics(backend) and "sampling" in parameters_of_the_target(OPERATION, backend)
+    try:
+        model = ellipse_model(SHAPE, isophotes, backend=backend)
+    except UnsupportedOption as error:
+        require(not named, f"the target names orders and sampling, but: {error}")
+        return
+    require(named, "the target does not name sampling, but angles that are not polar pass")
+    sma, phi = painted(SHAPE, _straight, SMA[-1])
+    where = (sma > CORE) & (sma < SMA[-1] - RIM)
+    ellipticity = _straight(sma)[2]
+    anomaly = np.arctan2(np.sin(phi) / (1.0 - ellipticity), np.cos(phi))
+    truth = exponential(sma) * (1.0 + 0.3 * np.cos(4 * anomaly))
+    require_residuals("b4 of 30 % by eccentric anomaly", model, truth, where)
+
+
+@SUITE.check
 def unknown_deviations(backend: str) -> None:
     """a and b that are NaN count as 0."""
     zero = ellipse_model(SHAPE, changing_isophotes(_straight, a=0.0, b=0.0), backend=backend)
@@ -632,3 +657,10 @@ PLAIN = Request(
     {"shape": SHAPE, "fill": 0.0, "orders": ()},
 )
 add_manners(SUITE, PlainCall(PLAIN, ARGUMENTS, _plain_model))
+
+
+def _watched_model(backend: str, report: Progress) -> int:
+    return len(ellipse_model(SHAPE, plain_isophotes(), backend=backend, progress=report))
+
+
+add_progress(SUITE, WatchedCall(OPERATION, _watched_model))

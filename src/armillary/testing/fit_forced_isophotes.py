@@ -25,6 +25,7 @@ from .fit_common import (
     galaxy,
     noisy,
     plain_call,
+    require_angles_of_samples,
     require_near,
     require_refusals,
     require_same,
@@ -72,6 +73,15 @@ SUMMATION = 1e-12
 N_IMAGES, SIGMA, WIDTHS = 24, 2.0, (0.75, 1.3)
 #: Standard deviation of a bilinear sample over that of a pixel, on average over their places.
 SAMPLE = 2.0 / 3.0
+
+#: A circle around the middle of a pixel, and a pixel on it, 19.85 pixels away.
+COLUMN, ROW, CIRCLE = 55, 54, 20.0
+ACROSS, UP = 15, 13
+#: What is everywhere on it, and what is in that pixel.
+LEVEL, HOT = 100.0, 10_000.0
+
+#: More ellipses than anybody is likely to measure at a time.
+N_MANY = 300
 
 
 # ------------------------------------------------------------------ the right intensities
@@ -240,6 +250,20 @@ def repeated_ellipses(backend: str) -> None:
     )
 
 
+@SUITE.check
+def many_ellipses(backend: str) -> None:
+    """Hundreds of ellipses at once have the values of a few at once; none is left out."""
+    image = noisy()
+    many = ellipses(np.linspace(3.0, 15.0, N_MANY), ellipticity=np.linspace(0.1, 0.4, N_MANY))
+    whole = FORCED(backend, image, many)
+    require(len(whole) == N_MANY, f"{N_MANY} ellipses have {len(whole)} rows")
+    for first in (0, N_MANY // 2, N_MANY - 5):
+        piece = slice(first, first + 5)
+        part = FORCED(backend, image, {name: column[piece] for name, column in many.items()})
+        what = f"being row {first} and the next of {N_MANY}"
+        require_same(what, part, rows_of(whole, piece), SUMMATION)
+
+
 def rows_of(found: Isophotes, rows: Any) -> Isophotes:
     """Some rows of a result."""
     names = (*COLUMNS, *HARMONIC_COLUMNS)
@@ -380,6 +404,88 @@ def _weighted_mean(image: np.ndarray, variance: np.ndarray, row: Mapping[str, fl
     weight = radius / bilinear(variance, place.real, place.imag)
     value = bilinear(image, place.real, place.imag)
     return float((weight * value).sum() / weight.sum())
+
+
+# ------------------------------------------------------------------ what options do
+
+
+def hot_pixel() -> np.ndarray:
+    """A constant image, but for a pixel on the circle."""
+    image = np.full(SHAPE, LEVEL)
+    image[ROW + UP, COLUMN + ACROSS] = HOT
+    return image
+
+
+def of_the_circle(backend: str, image: np.ndarray, **options: Any) -> Isophotes:
+    """The circle around the middle of a pixel."""
+    circle = ellipses(CIRCLE, x0=COLUMN, y0=ROW, ellipticity=0.0)
+    found: Isophotes = FORCED(backend, image, circle, **options)
+    return found
+
+
+@SUITE.check
+def means_and_medians(backend: str) -> None:
+    """Where the target names integrator, a hot pixel raises means of sectors, and no median."""
+    if not FORCED.names(backend, "integrator"):
+        return
+    # Sectors so large that they hold the pixel, and many others.
+    wide = {"step": 0.4} if FORCED.names(backend, "step") else {}
+    mean, median = (
+        of_the_circle(backend, hot_pixel(), integrator=integrator, **wide).intensity[0]
+        for integrator in ("mean", "median")
+    )
+    require(
+        median == LEVEL and mean > LEVEL + 1.0,
+        f"on a circle of {LEVEL:g} with one pixel of {HOT:g} the median of sectors is {median!r} "
+        f"and their mean {mean!r}",
+    )
+
+
+@SUITE.check
+def sizes_of_sectors(backend: str) -> None:
+    """Where the target names step and linear, sectors are as wide as the step from ring to ring."""
+    if not all(FORCED.names(backend, name) for name in ("integrator", "step", "linear")):
+        return
+    # From a circle of 20 pixels to the next: 2 pixels, 8, and less than one.
+    usual, wide, narrow = (
+        of_the_circle(
+            backend, hot_pixel(), integrator="mean", step=step, linear=linear
+        ).sector_area[0]
+        for step, linear in ((0.1, False), (0.4, False), (0.4, True))
+    )
+    require(
+        2.0 * narrow < 2.0 * usual < wide,
+        f"sectors with step=0.1 have an area of {usual} pixels, with step=0.4 {wide}, with "
+        f"step=0.4 and linear=True {narrow}",
+    )
+
+
+@SUITE.check
+def clipped_samples(backend: str) -> None:
+    """Where the target names n_clip and sigma_clip, clipping leaves out what is so far off."""
+    if not (FORCED.names(backend, "n_clip") and FORCED.names(backend, "sigma_clip")):
+        return
+    image = hot_pixel() + np.random.default_rng(12).standard_normal(SHAPE)
+    usual = of_the_circle(backend, image)
+    clipped = of_the_circle(backend, image, n_clip=2)
+    require(
+        clipped.n_flagged[0] > usual.n_flagged[0] and abs(clipped.intensity[0] - LEVEL) < 1.0,
+        f"with n_clip=2 an intensity of {LEVEL:g} with one hot pixel is {clipped.intensity[0]:.6g}"
+        f", and {clipped.n_flagged[0]} samples are left out",
+    )
+    what = "n_clip=2 with a sigma_clip that nothing reaches"
+    require_same(what, usual, of_the_circle(backend, image, n_clip=2, sigma_clip=1e3))
+
+
+@SUITE.check
+def angles_of_samples(backend: str) -> None:
+    """Where the target names sampling, samples are denser where its angles are."""
+    if FORCED.names(backend, "sampling"):
+        require_angles_of_samples(
+            lambda image, geometry, sampling: FORCED(
+                backend, image, ellipses(**geometry), sampling=sampling
+            )
+        )
 
 
 # ------------------------------------------------------------------ bad input

@@ -18,7 +18,6 @@ from .fit_common import (
     OTHER_VALUES,
     POSITION_ANGLE,
     RADIUS,
-    ROUNDING,
     SHAPE,
     X0,
     Y0,
@@ -28,10 +27,9 @@ from .fit_common import (
     galaxy,
     noisy,
     plain_call,
+    require_angles_of_samples,
     require_near,
     require_refusals,
-    require_same_column,
-    require_same_columns,
 )
 from .galaxies import SimulatedGalaxy
 from .kit import Suite, require
@@ -47,6 +45,8 @@ START: dict[str, float] = {
 }
 #: Semi-major axes (pixels) within which most checks fit, and their steps.
 WITHIN = {"min_sma": 4.0, "max_sma": 24.0, "step": 0.2}
+#: Options of a fit that leaves nothing to fit.
+EVERYTHING_FIXED = dict.fromkeys(("fix_center", "fix_ellipticity", "fix_position_angle"), True)
 
 ISOPHOTES = Door(
     "fit.isophotes",
@@ -255,6 +255,37 @@ def other_samples(backend: str) -> None:
 
 
 @SUITE.check
+def sectors_of_a_fit(backend: str) -> None:
+    """Where the target names integrator, means and medians are those of sectors, and not alike."""
+    if not ISOPHOTES.names(backend, "integrator"):
+        return
+    mean, median = (
+        fit_of(galaxy(), backend, integrator=integrator, step=0.3, min_sma=9.0, max_sma=15.0)
+        for integrator in ("mean", "median")
+    )
+    for name, found in (("mean", mean), ("median", median)):
+        # Sectors have four pixels and more here; a bilinear sample counts as two.
+        area = found.sector_area
+        require(bool(np.all(area > 2.0)), f"sectors of integrator={name!r} have areas of {area}")
+    require(
+        not np.array_equal(mean.intensity, median.intensity),
+        f"integrator='median' has the intensities of integrator='mean', {mean.intensity}",
+    )
+
+
+@SUITE.check
+def angles_of_samples(backend: str) -> None:
+    """Where the target names sampling, samples are denser where its angles are."""
+    if not ISOPHOTES.names(backend, "sampling"):
+        return
+    require_angles_of_samples(
+        lambda image, geometry, sampling: ISOPHOTES(
+            backend, image, geometry, min_sma=12.0, sampling=sampling, **EVERYTHING_FIXED
+        )
+    )
+
+
+@SUITE.check
 def clipped_samples(backend: str) -> None:
     """Where the target names sigma_clip and n_clip, clipping leaves out hot pixels."""
     if not (ISOPHOTES.names(backend, "n_clip") and ISOPHOTES.names(backend, "sigma_clip")):
@@ -265,6 +296,13 @@ def clipped_samples(backend: str) -> None:
     image[rng.integers(30, 80, 12), rng.integers(30, 80, 12)] += 5000.0
     found = ISOPHOTES(backend, image, n_clip=5, sigma_clip=2.5)
     require_galaxy("a galaxy with hot pixels, clipped", found, truth)
+    for sigma_clip, clips in ((2.0, True), (1e3, False)):
+        flagged = ISOPHOTES(backend, noisy(), n_clip=1, sigma_clip=sigma_clip).n_flagged
+        require(
+            bool(flagged.any()) == clips,
+            f"of a galaxy with noise, clipped at {sigma_clip:g} sigma, {flagged} samples are "
+            f"left out",
+        )
 
 
 @SUITE.check
@@ -375,8 +413,7 @@ def fixed_position_angle_across_the_galaxy(backend: str) -> None:
 @SUITE.check
 def everything_fixed(backend: str) -> None:
     """With all fixed nothing is fitted: stop codes are 4, and geometry has no errors."""
-    fixed = dict.fromkeys(("fix_center", "fix_ellipticity", "fix_position_angle"), True)
-    found = ISOPHOTES(backend, noisy(), START, **fixed)
+    found = ISOPHOTES(backend, noisy(), START, **EVERYTHING_FIXED)
     for name in GEOMETRY:
         _require_constant(found, name, START[name])
     require(bool(np.all(found.stop_code == 4)), f"stop codes are {found.stop_code}, not 4")
@@ -443,6 +480,13 @@ def nothing_beyond_a_radius(backend: str) -> None:
         18.0 < found.sma[-1] < 36.0,
         f"growth ends at sma {found.sma[-1]:.4g}; no pixel is usable beyond 18",
     )
+    if ISOPHOTES.names(backend, "min_valid"):
+        farther = fit_of(replace(truth, image=image), backend, max_sma=None, min_valid=0.4)
+        require(
+            farther.sma[-1] > found.sma[-1],
+            f"growth ends at sma {found.sma[-1]:.4g} where 7 of 10 samples must be usable, and at "
+            f"{farther.sma[-1]:.4g} where only 4 must be",
+        )
     require_galaxy("a galaxy cut off at a radius", found, truth, outer=18.0)
 
 
@@ -508,6 +552,13 @@ def limits_of_iterations(backend: str) -> None:
         bool(np.all((done >= 9) & (done <= 50))),
         f"between 10 and 50 iterations were asked for, and {done} are said to be done",
     )
+    if ISOPHOTES.names(backend, "min_iterations"):
+        longer = ISOPHOTES(backend, image, min_iterations=20)
+        done = longer.n_iterations[longer.converged]
+        require(
+            len(done) > 0 and bool(np.all(done >= 19)),
+            f"at least 20 iterations were asked for, and {done} are said to be done",
+        )
 
 
 @SUITE.check
@@ -581,20 +632,6 @@ def _pulls(name: str, found: Isophotes, clean: Isophotes) -> np.ndarray:
         off = np.mod(off + 0.5 * np.pi, np.pi) - 0.5 * np.pi
     pulls: np.ndarray = off / getattr(found, f"{name}_err")[:n][good]
     return pulls
-
-
-@SUITE.check
-def errors_as_in_photutils(backend: str) -> None:
-    """Where the target names errors, "photutils" gives rms over the root of n_data."""
-    if not ISOPHOTES.names(backend, "errors"):
-        return
-    usual = ISOPHOTES(backend, noisy(snr=50.0))
-    found = ISOPHOTES(backend, noisy(snr=50.0), errors="photutils")
-    what = "errors='photutils'"
-    expected = found.rms / np.sqrt(found.n_data)
-    require_same_column(what, "intensity_err", expected, found.intensity_err, ROUNDING)
-    names = ("sma", "intensity", *GEOMETRY, "gradient", "rms", "stop_code")
-    require_same_columns(what, names, usual, found)
 
 
 # ------------------------------------------------------------------ bad input

@@ -18,11 +18,13 @@ from ..plugins.arrays import array_kind
 from ..plugins.errors import UnsupportedOption
 from ..plugins.records import Provenance, Request
 from ..plugins.registry import get_registry, resolve
+from ..runtime.progress import Progress
 from ..search.box.api import bls
 from ..search.box.result import Periodogram
 from .kit import CheckFailed, Suite, require
 from .manners import PlainCall, add_manners, parameters_of_the_target
 from .oracle import BoxFit, distance, highest_delta_chi2, possible_fits
+from .progress import WatchedCall, add_progress
 from .signals import SimulatedLightCurve, simulated_light_curve
 
 OPERATION = "search.bls"
@@ -550,12 +552,10 @@ def durations_differ_by_period(backend: str) -> None:
     """Where durations depend on the period, each period gets those meant for it."""
     light_curve, _ = plain_case()
     found = search(backend, light_curve, period=[0.6, 1.2, 2.7, 6.0])
-    for i, (first, stop) in enumerate(zip(found.duration_start, found.duration_stop, strict=True)):
-        if found.delta_chi2[i] > 0:
-            require(
-                found.duration[i] in found.trial_durations[first:stop],
-                f"at {found.period[i]} d no duration of {found.duration[i]:.4g} d is tried",
-            )
+    _require_durations_of_each_period(found)
+    # A transit too short for its period: durations of shorter periods would fit it better.
+    short = simulated_light_curve(3, span=60.0, period=8.0, t0=1.0, duration=0.03, snr=40.0)
+    _require_durations_of_each_period(search(backend, short, period=[0.5, 2.0, 8.0]))
     highest = highest_delta_chi2(
         light_curve.time,
         light_curve.flux,
@@ -567,6 +567,15 @@ def durations_differ_by_period(backend: str) -> None:
         found.delta_chi2[2] >= (1 - 2 * SPECTRUM_LOSS) * highest,
         f"delta_chi2 is {found.delta_chi2[2]:.1f} at the true period, of {highest:.1f}",
     )
+
+
+def _require_durations_of_each_period(found: Periodogram) -> None:
+    for i, (first, stop) in enumerate(zip(found.duration_start, found.duration_stop, strict=True)):
+        if found.delta_chi2[i] > 0:
+            require(
+                found.duration[i] in found.trial_durations[first:stop],
+                f"at {found.period[i]} d no duration of {found.duration[i]:.4g} d is tried",
+            )
 
 
 @SUITE.check
@@ -684,9 +693,12 @@ def number_of_threads(backend: str) -> None:
 
 @SUITE.check
 def repeated_call(backend: str) -> None:
-    """The same call again gives the same, to the bit."""
+    """The same call again gives the same, to the bit, in arrays of its own."""
     light_curve, grid, found = found_boxes(backend)
+    kept = replace(found, **{name: getattr(found, name).copy() for name in RESULTS})
     require_equal("a second call", found, search(backend, light_curve, **grid))
+    search(backend, replace(light_curve, flux=light_curve.flux[::-1]), **grid)
+    require_equal("a search of another light curve", kept, found)
 
 
 @SUITE.check
@@ -789,6 +801,18 @@ def many_light_curves(backend: str) -> None:
 
 
 @SUITE.check
+def more_light_curves_than_a_block(backend: str) -> None:
+    """So do a hundred and more, of which a backend may take some at a time."""
+    rng = np.random.default_rng(45)
+    light_curves = []
+    for number in range(150):
+        n = 60 + number % 7
+        flux = 1.0 + 1e-3 * rng.standard_normal(n)
+        light_curves.append(LightCurve(0.1 * np.arange(n), flux, np.full(n, 1e-3)))
+    require_the_same_as_alone(backend, light_curves, period=[1.7, 2.7], duration=0.3)
+
+
+@SUITE.check
 def many_light_curves_on_grids_of_their_own(backend: str) -> None:
     """So it does where the periods, their number and the durations depend on the light curve."""
     require_the_same_as_alone(backend, several(), min_period=2.5, max_period=2.8)
@@ -829,7 +853,7 @@ def one_of_many_is_wrong(backend: str) -> None:
 
 @SUITE.check
 def options_of_the_batch_function(backend: str) -> None:
-    """Where there is a batch function, it names the options that the target names."""
+    """Where there is a batch function, it names and honours the options that the target names."""
     record = get_registry().backends(OPERATION)[backend].record
     if record.batch is None:
         return
@@ -837,6 +861,9 @@ def options_of_the_batch_function(backend: str) -> None:
     options = parameters_of_the_target(OPERATION, backend) - set(ARGUMENTS)
     missing = sorted(options - named)
     require(not missing, f"the batch function does not name {', '.join(missing)}")
+    grid = {"period": np.linspace(1.5, 4.0, 20), "duration": [0.1, 0.2]}
+    if "oversample" in options:
+        require_the_same_as_alone(backend, several(), oversample=2 * OVERSAMPLE, **grid)
 
 
 # ------------------------------------------------------------------ arrays on a device
@@ -932,3 +959,11 @@ PLAIN = Request(
     {"oversample": OVERSAMPLE},
 )
 add_manners(SUITE, PlainCall(PLAIN, ARGUMENTS, _plain_search))
+
+
+def _watched_search(backend: str, report: Progress) -> int:
+    light_curve, grid = plain_case()
+    return len(search(backend, light_curve, **grid, progress=report).period)
+
+
+add_progress(SUITE, WatchedCall(OPERATION, _watched_search))
