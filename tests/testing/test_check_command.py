@@ -15,7 +15,6 @@ from armillary.cli.check import check, parse_waivers
 from armillary.plugins import Implementation
 from armillary.plugins.records import Registered
 from armillary.plugins.registry import Blocked, Conflict, Failure, get_registry
-from armillary.plugins.select import BY_NAME
 from armillary.search.box.cpu import bls as right
 from armillary.testing import checks
 from armillary.testing.kit import SUITES
@@ -58,12 +57,16 @@ class Codec:
 TELLING = ("boxes_hold_what_they_say", "resolution_of_time", "flux_offset")
 
 
-def test_a_sound_distribution_ends_with_status_0(run: Callable[..., tuple[int, str]]) -> None:
+def test_a_sound_distribution_ends_with_status_0(
+    run: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Those of its operations whose checks are quick.
+    quick = ("search.bls", "crossmatch.nearest", "crossmatch.within")
+    monkeypatch.setattr("armillary.cli.check.SUITES", {name: SUITES[name] for name in quick})
     status, text = run("cpu")
     assert status == 0
     assert "search.bls backend 'cpu' (armillary" in text
-    with_backends = [operation for operation in SUITES if operation not in BY_NAME]
-    assert f"{sum(len(checks(operation)) for operation in with_backends)} passed" in text
+    assert f"{sum(len(checks(operation)) for operation in quick)} passed" in text
 
 
 @pytest.mark.parametrize("name", ["memory", "disk"])

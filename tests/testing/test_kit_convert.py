@@ -469,11 +469,6 @@ def test_so_does_one_whose_measurement_sets_are_wrong(
     test_a_wrong_backend_fails_the_check_that_is_meant_for_it(register, fault, name)
 
 
-def test_the_same_backend_unchanged_passes(register: Register) -> None:
-    backend = register(calling(lambda arguments: {})(cpu.visibilities))
-    assert [o.message for o in run_checks(OPERATION, backend) if o.outcome != "passed"] == []
-
-
 def test_a_target_without_options_passes_if_it_refuses_them(register: Register) -> None:
     def plain(observation, out, format, history):  # type: ignore[no-untyped-def]
         return cpu.visibilities(observation, out, format, history=history)

@@ -168,13 +168,9 @@ def test_along_a_galaxy_isophotes_agree(case: str) -> None:
     assert np.median(found.ellipticity) < 0.005
     assert np.median(found.position_angle) < 1.0
     assert np.median(found.centre) < 0.1
-
-
-@pytest.mark.parametrize("case", ["synth_highsnr", *(c for c in CASES if c.endswith("snr=inf"))])
-def test_without_noise_every_isophote_agrees(case: str) -> None:
-    make, start = CASES[case]
-    found = along_a_galaxy(make(), start)
-    assert found.intensity.max() < 5e-3
+    if case == "synth_highsnr" or case.endswith("snr=inf"):
+        # Without noise, so does every single one.
+        assert found.intensity.max() < 5e-3
 
 
 def test_on_m51_intensities_agree() -> None:
