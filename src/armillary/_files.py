@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -43,6 +43,24 @@ def check_destination(path: Path) -> None:
         raise FileNotFoundError(f"there is no folder {str(path.parent)!r} for {path.name!r}")
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise PermissionError(f"nothing can be written into the folder {str(path.parent)!r}")
+
+
+def identities(paths: Iterable[Path]) -> set[tuple[int, int]]:
+    """Which files and folders these are, by whatever name they are called, of those that exist."""
+    found = (path.stat() for path in paths if path.exists())
+    return {(status.st_dev, status.st_ino) for status in found}
+
+
+def refuse_input(out: Path, inputs: Iterable[Path]) -> None:
+    """Make sure, before any work, that no input is replaced by what is made of it.
+
+    Raises
+    ------
+    ValueError
+        If ``out`` is the same file or folder as one of the inputs.
+    """
+    if identities([out]) & identities(inputs):
+        raise ValueError(f"{str(out)!r} is one of the inputs, and cannot be out as well")
 
 
 def make_folder(path: Path, *, parents: bool = False) -> None:

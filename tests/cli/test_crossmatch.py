@@ -144,6 +144,19 @@ def test_what_cannot_work_is_refused_before_any_file_is_read(
     assert asked == {}
 
 
+@pytest.mark.parametrize(("option", "name"), [("--output", "sky.parquet"), ("--plot", "sky.png")])
+def test_an_output_never_replaces_a_catalogue_that_is_read(
+    armillary, asked, tmp_path, monkeypatch, option, name
+):
+    monkeypatch.chdir(tmp_path)
+    Path(name).write_text("precious")
+    overwrite = ["--overwrite"] if option == "--output" else []
+    result = armillary("crossmatch", name, "other.csv", "-r", 2, option, name, *overwrite)
+    assert result.exit_code == 1
+    assert f"{option} would replace '{name}', which is read" in result.stderr
+    assert asked == {}
+
+
 # ------------------------------------------------------------------ what is told
 
 

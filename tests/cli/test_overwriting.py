@@ -49,9 +49,9 @@ def test_a_file_is_the_same_by_whatever_name(tmp_path, link):
     (read := tmp_path / "read.csv").write_text("time,flux\n")
     link(read, other := tmp_path / "other.csv")
     with pytest.raises(ValueError, match=r"--output would replace .*other\.csv', which is read"):
-        refuse_inputs({"--plot": None, "--output": other}, [tmp_path / "missing.csv", read])
+        refuse_inputs([("--plot", None), ("--output", other)], [tmp_path / "missing.csv", read])
 
 
 def test_what_is_not_there_yet_replaces_nothing(tmp_path):
     missing = tmp_path / "out.csv"
-    refuse_inputs({"--output": missing, "--plot": tmp_path}, [missing, tmp_path / "star.csv"])
+    refuse_inputs([("--output", missing), ("--plot", tmp_path)], [missing, tmp_path / "star.csv"])

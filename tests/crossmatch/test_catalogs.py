@@ -346,6 +346,15 @@ def test_a_wrong_declination_is_named_with_its_file(write, tmp_path):
     assert not (tmp_path / "out.parquet").exists()
 
 
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_catalogue_is_not_replaced_by_its_matches(write, clustered, which):
+    paths = write("left", *clustered(1, 20)), write("right", *clustered(1, 30))
+    before = paths[which].read_bytes()
+    with pytest.raises(ValueError, match="is one of the inputs, and cannot be out as well"):
+        arm.crossmatch.catalogs(*paths, 1.0, paths[which], overwrite=True)
+    assert paths[which].read_bytes() == before
+
+
 def test_what_exists_is_replaced_only_where_that_is_wanted(write, tmp_path):
     paths = write("left", [1.0], [1.0]), write("right", [1.0], [1.0])
     out = tmp_path / "out.parquet"

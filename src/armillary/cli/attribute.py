@@ -181,7 +181,7 @@ def _check(files: list[Path], backend: str | None, output: Path | None, plot: Pa
         check_destination(output)
     if plot is not None:
         check_picture_path(plot)
-    refuse_inputs({"--output": output, "--plot": plot}, files)
+    refuse_inputs([("--output", output), ("--plot", plot)], files)
 
 
 def _read(job: Job, recipe: Recipe) -> LightCurve:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .._words import counted
+from .overwriting import refuse_inputs
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -216,6 +217,7 @@ def crossmatch(
         raise FileExistsError(f"{str(output)!r} exists; --overwrite replaces it")
     if plot is not None:
         check_picture_path(plot)
+    refuse_inputs([("--output", output), ("--plot", plot)], [left, right])
     report = catalogs(
         left,
         right,

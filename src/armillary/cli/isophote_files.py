@@ -15,6 +15,7 @@ from .destinations import Destinations, Kind
 from .images import PLACEHOLDER, FitOutcome, ImageJob
 from .isophote_summary import headline
 from .jobs import sentence_of
+from .overwriting import refuse_inputs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -186,12 +187,14 @@ class IsophoteFiles:
     # ------------------------------------------------------------ what is refused
 
     def _refuse_inputs(self, inputs: Sequence[Path]) -> None:
-        read = {path.resolve() for path in inputs}
-        for what, paths in self._paths.items():
-            for path in paths:
-                if path.resolve() in read:
-                    option = self._destinations[what].kind.option
-                    raise ValueError(f"{option} would replace {str(path)!r}, which is read")
+        refuse_inputs(
+            (
+                (self._destinations[what].kind.option, path)
+                for what, paths in self._paths.items()
+                for path in paths
+            ),
+            inputs,
+        )
 
     def _refuse_to_write_twice(self) -> None:
         given: dict[Path, str] = {}

@@ -226,7 +226,7 @@ def bls(
     _check_backend(backend)
     if output is not None:
         check_table_path(output)
-    refuse_inputs({"--output": output, "--plot": plot}, files)
+    refuse_inputs([("--output", output), ("--plot", plot)], files)
     pictures = None if plot is None else PicturePaths(plot, len(jobs))
     pool = Pool(min(threads, len(jobs)))
     recipe = Recipe(
@@ -341,7 +341,7 @@ def _drawn(outcome: SearchOutcome, pictures: PicturePaths, inputs: Sequence[Path
         return outcome
     path = pictures.path(outcome.target)
     try:
-        refuse_inputs({"--plot": path}, inputs)  # of a target, whose name is known only now
+        refuse_inputs([("--plot", path)], inputs)  # of a target, whose name is known only now
         save_figure(
             plot_periodogram(outcome.periodogram, outcome.peaks[0], target=outcome.target), path
         )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..._files import check_destination
+from ..._files import check_destination, refuse_input
 from ...io.parquet_writer import refuse_existing
 from ...runtime.memory import memory_limit
 from ...runtime.progress import reporting
@@ -107,7 +107,7 @@ def catalog(
     limit = memory_limit(memory)
     destination = _checked_out(out, overwrite)
     paths = catalog_paths(inputs)
-    _refuse_input(destination, paths)
+    refuse_input(destination, paths)
     job = Job(paths, destination, names, limit, overwrite)
     with reporting(progress, "convert") as report:
         return job.run(report)
@@ -148,9 +148,3 @@ def _checked_out(out: Any, overwrite: bool) -> Path:
     if not overwrite:
         refuse_existing(path)
     return path
-
-
-def _refuse_input(out: Path, paths: Sequence[Path]) -> None:
-    """Make sure that no input is replaced by what is made of it."""
-    if any(path.resolve() == out.resolve() for path in paths):
-        raise ValueError(f"{str(out)!r} is one of the inputs, and cannot be out as well")

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..._files import check_destination
+from ..._files import check_destination, refuse_input
 from ...cache.choice import use_cache
 from ...io.catalog_files import is_hats, open_catalog
 from ...plugins.records import Request
@@ -104,7 +104,8 @@ def catalogs(
     FileExistsError
         If ``out`` exists, and ``overwrite`` is false.
     ValueError
-        If a catalogue cannot be read or used, or an argument is none of those allowed.
+        If a catalogue cannot be read or used, or an argument is none of those allowed; if ``out``
+        is one of the catalogues.
     OSError
         If the disk is full or cannot be written to; there is then no ``out``.
 
@@ -159,6 +160,8 @@ def catalogs(
     sides = _sides(
         (left, right), (left_columns, right_columns), columns, year, isinstance(radius, NSigma)
     )
+    if destination is not None:
+        refuse_input(destination, (side.file.path for side in sides))
     job = Job(sides, destination, match, memory_limit(memory), thread_count(threads), overwrite)
     # The pairs of a patch are written down; to keep them, too, would drive out what is wanted.
     with reporting(progress, "crossmatch") as report, use_cache(None):
